@@ -140,16 +140,19 @@ pub enum Error {
     /// Two entries share one sequence number.
     #[error("chain fork: two different entries with number {0}")]
     Fork(u64),
+    /// A name in a store that does not encode back to itself; the text is safe to print.
+    #[error("not a name of this format: {0}")]
+    BadName(String),
     /// The caller asked for something the format cannot express (a writer's misuse, never input).
     #[error("cannot be written: {0}")]
     Unwritable(String),
 }
 
 impl Error {
-    /// The outcome of section 13. [`Error::Unwritable`] counts as `limit`.
+    /// The outcome of section 13. [`Error::Unwritable`] counts as `limit`, [`Error::BadName`] as `bad-header`.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::BadHeader(_) => Outcome::BadHeader,
+            Self::BadHeader(_) | Self::BadName(_) => Outcome::BadHeader,
             Self::BadKeys(_) => Outcome::BadKeys,
             Self::BadBlock { .. } => Outcome::BadBlock,
             Self::BlockCrc(_) => Outcome::BlockCrc,
