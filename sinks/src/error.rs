@@ -1,0 +1,139 @@
+//! What can go wrong with a sink or store, and whether trying again can help.
+
+use std::io;
+
+/// What a caller should do after an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The place is away, full or closed to us: nothing is wrong with the object. Wait, say so, go on for ever.
+    Wait,
+    /// This request failed: try it again soon.
+    Retry,
+    /// The same request will never succeed; keep the object and tell a person.
+    Never,
+}
+
+/// What went wrong. The texts carry no credentials.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SinkError {
+    /// The address is not one.
+    #[error("{address}: {why}")]
+    BadAddress {
+        /// As it was given.
+        address: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A kind of place that this build does not know yet.
+    #[error("{address}: this build has no {scheme} sink yet")]
+    Unsupported {
+        /// As it was given, credentials removed.
+        address: String,
+        /// Its scheme.
+        scheme: &'static str,
+    },
+    /// A name that no object may have.
+    #[error("{name}: not a name for an object: {why}")]
+    BadName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The object is larger than the place or the format allows.
+    #[error("{name}: {bytes} bytes are over the limit of {limit}")]
+    TooLarge {
+        /// The object.
+        name: String,
+        /// Its length.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// Not a file where one belongs: a directory, a link, a pipe.
+    #[error("{name}: {what}, not a file")]
+    NotAFile {
+        /// The object.
+        name: String,
+        /// What is there instead.
+        what: &'static str,
+    },
+    /// The place or the object is not there.
+    #[error("{name}: not there")]
+    NotThere {
+        /// The place or object.
+        name: String,
+    },
+    /// The operating system refused.
+    #[error("{name}: cannot {action}: {source}")]
+    Io {
+        /// The place or object.
+        name: String,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A fault that a test asked for.
+    #[error("{name}: injected fault")]
+    Injected {
+        /// The object.
+        name: String,
+        /// What it pretends to be.
+        class: Class,
+    },
+}
+
+impl SinkError {
+    /// What to do next.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::BadAddress { .. }
+            | Self::Unsupported { .. }
+            | Self::BadName { .. }
+            | Self::TooLarge { .. }
+            | Self::NotAFile { .. } => Class::Never,
+            Self::NotThere { .. } => Class::Wait,
+            Self::Io { source, .. } => class_of(source),
+            Self::Injected { class, .. } => *class,
+        }
+    }
+}
+
+/// A full or closed disk wants patience or an operator; only what depends on the name itself is hopeless.
+fn class_of(error: &io::Error) -> Class {
+    use io::ErrorKind as K;
+    match error.kind() {
+        K::StorageFull
+        | K::QuotaExceeded
+        | K::PermissionDenied
+        | K::ReadOnlyFilesystem
+        | K::NotFound
+        | K::StaleNetworkFileHandle
+        | K::NotADirectory => Class::Wait,
+        K::InvalidFilename | K::FileTooLarge | K::InvalidInput | K::Unsupported => Class::Never,
+        _ => Class::Retry,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Class, SinkError};
+
+    #[test]
+    fn a_full_disk_waits_a_failed_write_is_tried_again_a_bad_name_never() {
+        let io = |errno: rustix::io::Errno| {
+            SinkError::Io { name: "x".into(), action: "write", source: errno.into() }.class()
+        };
+        use rustix::io::Errno;
+        assert_eq!(io(Errno::NOSPC), Class::Wait);
+        assert_eq!(io(Errno::DQUOT), Class::Wait);
+        assert_eq!(io(Errno::ROFS), Class::Wait);
+        assert_eq!(io(Errno::ACCESS), Class::Wait);
+        assert_eq!(io(Errno::IO), Class::Retry);
+        assert_eq!(io(Errno::INTR), Class::Retry);
+        assert_eq!(io(Errno::NAMETOOLONG), Class::Never);
+        assert_eq!(SinkError::BadName { name: "..".into(), why: "x" }.class(), Class::Never);
+    }
+}

@@ -1,0 +1,202 @@
+//! Reading a directory that anyone may have written to.
+//!
+//! Listing walks the dated directories of FORMAT.md, section 10, and takes only names that parse; the rest is for
+//! [`Store::foreign`]. Not for judging content: the names here are claims.
+
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use hansard_schemas::names::{ChainName, SegmentName};
+use hansard_schemas::{SessionId, limits};
+use rustix::fs::FileType;
+
+use super::UNFINISHED;
+use super::beneath::{self, Item};
+use crate::{ChainPart, Foreign, Part, Result, SessionRef, SinkError, Store, TimeRange, url};
+
+/// Below the root: the deepest object lies seven levels down. Deeper is foreign, and not walked.
+const DEPTH: usize = 7;
+
+/// A directory that is read.
+pub struct FileStore {
+    root: PathBuf,
+    address: String,
+}
+
+impl FileStore {
+    /// A store over `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        let root = root.into();
+        Self { address: url::of_path(&root), root }
+    }
+
+    fn open(&self) -> Result<OwnedFd> {
+        beneath::root(&self.root, &self.address)
+    }
+
+    fn read(&self, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Vec<u8>> {
+        let (mut file, length) = beneath::file(&self.open()?, key)?;
+        let io = |source| SinkError::Io { name: key.into(), action: "read", source };
+        let (start, end) = range.map_or((0, length), |r| (r.start.min(length), r.end.min(length)));
+        let wanted = end.saturating_sub(start);
+        if wanted > limit {
+            return Err(SinkError::TooLarge { name: key.into(), bytes: wanted, limit });
+        }
+        file.seek(SeekFrom::Start(start)).map_err(io)?;
+        let mut bytes = Vec::new();
+        file.take(wanted).read_to_end(&mut bytes).map_err(io)?;
+        Ok(bytes)
+    }
+
+    fn walk(root: &OwnedFd, name: &str, depth: usize, found: &mut Vec<Foreign>) {
+        let items = match beneath::directory(root, name).and_then(|d| beneath::list(&d, name)) {
+            Ok(items) => items,
+            Err(e) => return found.push(Foreign { key: name.into(), why: e.to_string() }),
+        };
+        for item in items {
+            // A name that is not UTF-8 is printed with U+FFFD and never opened.
+            let text = String::from_utf8_lossy(&item.name);
+            let key = if name.is_empty() { text.to_string() } else { format!("{name}/{text}") };
+            if std::str::from_utf8(&item.name).is_err() {
+                found.push(Foreign { key, why: "a name that is not UTF-8".into() });
+            } else if item.kind == FileType::Directory {
+                if depth == 0 || (name.is_empty() && key != "segments" && key != "chains") {
+                    found.push(Foreign { key, why: "a directory that does not belong here".into() });
+                } else if SegmentName::parse(&key).is_ok() || ChainName::parse(&key).is_ok() {
+                    found.push(Foreign { key, why: "a directory, not a file".into() });
+                } else {
+                    Self::walk(root, &key, depth - 1, found);
+                }
+            } else if item.kind != FileType::RegularFile {
+                found.push(Foreign { key, why: format!("{}, not a file", beneath::what(item.kind)) });
+            } else if item.name.starts_with(UNFINISHED.as_bytes()) {
+                found.push(Foreign { key, why: "left by a write that was not finished".into() });
+            } else if SegmentName::parse(&key).is_err() && ChainName::parse(&key).is_err() {
+                found.push(Foreign { key, why: "not the name of a segment or of a chain object".into() });
+            }
+        }
+    }
+}
+
+/// The directories among `items` whose names are `digits` decimal digits.
+fn numbers(items: Vec<Item>, digits: usize) -> impl Iterator<Item = (String, u32)> {
+    directories(items).filter_map(move |name| {
+        let plain = name.len() == digits && name.bytes().all(|b| b.is_ascii_digit());
+        plain.then(|| name.parse().ok().map(|n| (name, n))).flatten()
+    })
+}
+
+fn directories(items: Vec<Item>) -> impl Iterator<Item = String> {
+    let items = items.into_iter().filter(|i| i.kind == FileType::Directory);
+    items.filter_map(|i| String::from_utf8(i.name).ok())
+}
+
+/// Lists a directory; one that is missing or is something else is empty, and [`Store::foreign`] says why.
+fn list(root: &OwnedFd, name: &str) -> Result<Vec<Item>> {
+    match beneath::directory(root, name).and_then(|d| beneath::list(&d, name)) {
+        Err(e) if matches!(&e, SinkError::Io { source, .. } if transient(source)) => Err(e),
+        Err(_) => Ok(Vec::new()),
+        items => items,
+    }
+}
+
+/// What may go away: then a short list would be a lie. A directory that is closed to us is reported as foreign.
+fn transient(error: &std::io::Error) -> bool {
+    !matches!(error.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotADirectory)
+}
+
+fn is_short_chain(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The directory of a session's segments.
+fn session_directory(session: &SessionRef) -> String {
+    let day = session.session.time().format("%Y/%m/%d");
+    format!("segments/{day}/{}/{}", session.chain16, session.session)
+}
+
+impl Store for FileStore {
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn sessions(&self, range: &TimeRange) -> Result<Vec<SessionRef>> {
+        let root = self.open()?;
+        let mut found = Vec::new();
+        for (year, y) in numbers(list(&root, "segments")?, 4) {
+            let year = format!("segments/{year}");
+            for (month, m) in numbers(list(&root, &year)?, 2) {
+                let month = format!("{year}/{month}");
+                for (day, d) in numbers(list(&root, &month)?, 2) {
+                    let date = i32::try_from(y).ok().and_then(|y| NaiveDate::from_ymd_opt(y, m, d));
+                    let Some(date) = date.filter(|date| range.touches(*date)) else { continue };
+                    let day = format!("{month}/{day}");
+                    for chain16 in directories(list(&root, &day)?).filter(|n| is_short_chain(n)) {
+                        for name in directories(list(&root, &format!("{day}/{chain16}"))?) {
+                            let Ok(session) = name.parse::<SessionId>() else { continue };
+                            if session.time().date_naive() == date && range.contains(session) {
+                                found.push(SessionRef { session, chain16: chain16.clone() });
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    fn parts(&self, session: &SessionRef) -> Result<Vec<Part>> {
+        if !is_short_chain(&session.chain16) {
+            return Ok(Vec::new());
+        }
+        let root = self.open()?;
+        let directory = session_directory(session);
+        let mut parts = Vec::new();
+        for item in list(&root, &directory)? {
+            let Ok(text) = String::from_utf8(item.name) else { continue };
+            let key = format!("{directory}/{text}");
+            let (Ok(name), FileType::RegularFile) = (SegmentName::parse(&key), item.kind) else { continue };
+            // What cannot be opened has no length yet: reading it gives the reason.
+            let bytes = beneath::file(&root, &key).map_or(0, |(_, bytes)| bytes);
+            parts.push(Part { name, key, bytes });
+        }
+        parts.sort_by(|a, b| (a.name.number, &a.key).cmp(&(b.name.number, &b.key)));
+        Ok(parts)
+    }
+
+    fn read(&self, part: &Part, range: Option<Range<u64>>) -> Result<Vec<u8>> {
+        self.read(&part.key, range, limits::SEGMENT_STORED)
+    }
+
+    fn chains(&self) -> Result<Vec<ChainPart>> {
+        let root = self.open()?;
+        let mut found = Vec::new();
+        for chain in directories(list(&root, "chains")?) {
+            let directory = format!("chains/{chain}");
+            for item in list(&root, &directory)? {
+                let Ok(text) = String::from_utf8(item.name) else { continue };
+                let key = format!("{directory}/{text}");
+                let (Ok(name), FileType::RegularFile) = (ChainName::parse(&key), item.kind) else { continue };
+                let bytes = beneath::file(&root, &key).map_or(0, |(_, bytes)| bytes);
+                found.push(ChainPart { name, key, bytes });
+            }
+        }
+        found.sort_by_key(|part| (part.name.chain, part.name.first, part.name.last));
+        Ok(found)
+    }
+
+    fn read_chain(&self, part: &ChainPart) -> Result<Vec<u8>> {
+        self.read(&part.key, None, limits::CHAIN_OBJECT as u64)
+    }
+
+    fn foreign(&self) -> Result<Vec<Foreign>> {
+        let mut found = Vec::new();
+        Self::walk(&self.open()?, "", DEPTH, &mut found);
+        found.sort();
+        Ok(found)
+    }
+}
