@@ -143,6 +143,9 @@ pub enum Error {
     /// A name in a store that does not encode back to itself; the text is safe to print.
     #[error("not a name of this format: {0}")]
     BadName(String),
+    /// A recipient or an identity that somebody configured cannot be used; not a fault of a recording.
+    #[error("unusable key: {0}")]
+    UnusableKey(String),
     /// The caller asked for something the format cannot express (a writer's misuse, never input).
     #[error("cannot be written: {0}")]
     Unwritable(String),
@@ -153,7 +156,7 @@ impl Error {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::BadHeader(_) | Self::BadName(_) => Outcome::BadHeader,
-            Self::BadKeys(_) => Outcome::BadKeys,
+            Self::BadKeys(_) | Self::UnusableKey(_) => Outcome::BadKeys,
             Self::BadBlock { .. } => Outcome::BadBlock,
             Self::BlockCrc(_) => Outcome::BlockCrc,
             Self::BlockAuth(_) => Outcome::BlockAuth,

@@ -29,6 +29,27 @@ pub fn check(bytes: &[u8]) -> Result<(), String> {
     deserializer.end().map_err(|e| e.to_string())
 }
 
+/// Names of the members of the outermost object, in order.
+pub fn members(bytes: &[u8]) -> Result<Vec<String>, String> {
+    struct Names;
+    impl<'de> Visitor<'de> for Names {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<String>, A::Error> {
+            let mut names = Vec::new();
+            while let Some((name, _)) = map.next_entry::<String, serde::de::IgnoredAny>()? {
+                names.push(name);
+            }
+            Ok(names)
+        }
+    }
+    serde_json::Deserializer::from_slice(bytes).deserialize_map(Names).map_err(|e| e.to_string())
+}
+
 struct Strict;
 
 impl<'de> DeserializeSeed<'de> for Strict {
