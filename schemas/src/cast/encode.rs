@@ -27,14 +27,20 @@ impl Encoder {
     /// More than [`limits::EVENT_RAW`] bytes become several events, cut between characters; none become no line. A
     /// time before the last one counts as equal to it.
     pub fn stream(&mut self, out: &mut Vec<u8>, code: Code, t_ms: u64, raw: &[u8]) -> u32 {
+        self.stream_counted(out, code, t_ms, raw).0
+    }
+
+    /// [`Self::stream`], giving the number of lines and of events, for a footer's counts.
+    pub fn stream_counted(&mut self, out: &mut Vec<u8>, code: Code, t_ms: u64, raw: &[u8]) -> (u32, u64) {
         let mut rest = raw;
-        let mut lines = 0;
+        let (mut lines, mut events) = (0, 0);
         while !rest.is_empty() {
             let (event, after) = rest.split_at(cut(rest));
             lines += self.event(out, code, t_ms, event);
+            events += 1;
             rest = after;
         }
-        lines
+        (lines, events)
     }
 
     /// Appends a line of text: a size, a marker, an exit status, a gap. Returns the number of lines: over

@@ -1,0 +1,8 @@
+//! Event lines, exact bytes, documents and names, through the public interface; names bear the ids of FORMAT.md.
+
+mod cast;
+mod exact;
+mod header;
+mod names;
+mod samples;
+mod session;
