@@ -1,9 +1,29 @@
 //! The part of Hansard on the user's terminal: a program is run, what it shows is given to a [`Recorder`], and only
 //! what the recorder accepted is shown.
 //!
-//! Not for what a recording looks like, where it is kept, or who may record: this crate knows none of that and has the
-//! smallest possible dependency tree.
+//! [`interactive`] puts a terminal in between, [`exec`] pipes. Not for what a recording looks like, where it is kept, or
+//! who may record: this crate knows none of that and has the smallest possible dependency tree.
 
+mod child;
+mod clock;
+mod command;
+mod ending;
+mod error;
+mod hold;
+mod interactive;
+mod link;
 mod message;
+mod outlet;
+mod queue;
+mod signals;
+mod sys;
+mod terminal;
+mod typed;
 
+pub use clock::Clock;
+pub use command::Command;
+pub use error::TeeError;
+pub use interactive::{Options, interactive};
 pub use message::{Exit, GATHER_BYTES, InputCapture, LeftBehind, Message, Outcome, Recorder, RecorderError, Stream};
+pub use signals::{end_by, prepare, release};
+pub use terminal::{on_terminal, terminal_size};

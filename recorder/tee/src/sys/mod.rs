@@ -1,0 +1,15 @@
+//! The one place with `unsafe`: what the kernel offers and no safe crate does.
+//!
+//! Starting a program by hand, the signals as they were before Rust's runtime touched them, signal descriptors. Each
+//! use says why it holds. Not for anything rustix already offers.
+#![allow(unsafe_code)]
+
+mod original;
+mod signal;
+mod spawn;
+
+pub(crate) use original::Original;
+pub(crate) use signal::{
+    SignalFd, block, die_by, kill, kill_own_group, pause_by, queue_of, set_default, set_ignored, unblock,
+};
+pub(crate) use spawn::{Program, Source, close_passed_on, fork, leave, spawn};

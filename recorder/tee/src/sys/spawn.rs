@@ -1,0 +1,198 @@
+//! Starting a program with exactly the surroundings that it would have had without us.
+//!
+//! std's Command cannot: it knows neither the original dispositions nor a new session with a terminal, and it resets the
+//! mask. All memory is laid out before the fork; the child then makes only async-signal-safe calls.
+
+use std::ffi::{CString, c_char};
+use std::io::{self, Read as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::ptr;
+
+use super::original::{LAST_SIGNAL, Original, bit};
+
+unsafe extern "C" {
+    /// The environment as the parent gave it, malformed and repeated entries included.
+    static environ: *const *const c_char;
+}
+
+/// What to run.
+pub(crate) struct Program {
+    /// Tried in this order, as execvp would.
+    pub(crate) candidates: Vec<CString>,
+    /// The arguments, argv[0] first.
+    pub(crate) argv: Vec<CString>,
+}
+
+/// What becomes one of the descriptors 0, 1 and 2.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// What we have there, or closed if it was closed when we were started.
+    Inherited,
+    /// A descriptor of ours.
+    From(BorrowedFd<'a>),
+}
+
+const SHELL: &std::ffi::CStr = c"/bin/sh";
+
+/// Starts the program. With `terminal` the child leads a new session with that terminal; without, it stays in our
+/// session and group. The error is why no candidate could be executed.
+pub(crate) fn spawn(program: &Program, stdio: [Source<'_>; 3], terminal: Option<BorrowedFd<'_>>) -> io::Result<i32> {
+    let original = Original::get();
+    let sources = stdio.map(|source| if let Source::From(fd) = source { fd.as_raw_fd() } else { -1 });
+    if sources.iter().any(|fd| (0..3).contains(fd)) {
+        // One dup2 would overwrite the source of the next.
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a standard descriptor was closed while we ran"));
+    }
+    let argv: Vec<*const c_char> = program.argv.iter().map(|a| a.as_ptr()).chain([ptr::null()]).collect();
+    // For a script without "#!": the shell, the script, its arguments; the script's slot is filled in the child.
+    let mut script: Vec<*const c_char> = [SHELL.as_ptr(), ptr::null()].to_vec();
+    script.extend(argv.iter().skip(1));
+    if program.argv.is_empty() {
+        return Err(io::Error::from_raw_os_error(libc::ENOENT));
+    }
+    let (mut failure, report) = io::pipe()?;
+    // SAFETY: the child runs `become_child` only, which makes async-signal-safe calls on memory laid out above and
+    // never returns; so neither locks held by other threads nor destructors matter in it.
+    match unsafe { libc::fork() } {
+        -1 => return Err(io::Error::last_os_error()),
+        // SAFETY: in the child of fork; the pointers' targets live in `program`, `argv` and `script`, which it has a
+        // copy of.
+        0 => unsafe { become_child(program, &argv, &mut script, sources, terminal, original, report.as_raw_fd()) },
+        pid => {
+            drop(report);
+            let mut errno = [0; 4];
+            match failure.read_exact(&mut errno) {
+                // The pipe's other end was closed by a successful exec.
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(pid),
+                Err(e) => Err(e),
+                Ok(()) => {
+                    // SAFETY: waits for the child that has just said it is about to exit; no memory is written.
+                    unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
+                    Err(io::Error::from_raw_os_error(i32::from_ne_bytes(errno)))
+                }
+            }
+        }
+    }
+}
+
+/// SAFETY: only in the child of a fork; see `spawn`.
+unsafe fn become_child(
+    program: &Program,
+    argv: &[*const c_char],
+    script: &mut [*const c_char],
+    sources: [i32; 3],
+    terminal: Option<BorrowedFd<'_>>,
+    original: Original,
+    report: i32,
+) -> ! {
+    // SAFETY: every call is async-signal-safe and gets numbers or pointers to live, terminated memory.
+    unsafe {
+        let errno = libc::__errno_location();
+        'setup: {
+            if let Some(slave) = terminal
+                && (libc::setsid() < 0 || libc::ioctl(slave.as_raw_fd(), libc::TIOCSCTTY, 0) < 0)
+            {
+                break 'setup;
+            }
+            for (target, source) in (0..).zip(sources) {
+                if source >= 0 {
+                    if libc::dup2(source, target) < 0 {
+                        break 'setup;
+                    }
+                } else if original.closed & (1 << target) != 0 {
+                    libc::close(target);
+                }
+            }
+            for signal in (1..=LAST_SIGNAL).filter(|s| *s != libc::SIGKILL && *s != libc::SIGSTOP) {
+                let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+                (*action.as_mut_ptr()).sa_sigaction =
+                    if original.ignored & bit(signal) != 0 { libc::SIG_IGN } else { libc::SIG_DFL };
+                libc::sigaction(signal, action.as_ptr(), ptr::null_mut());
+            }
+            let mut mask = MaybeUninit::<libc::sigset_t>::zeroed();
+            libc::sigemptyset(mask.as_mut_ptr());
+            for signal in (1..=LAST_SIGNAL).filter(|s| original.blocked & bit(*s) != 0) {
+                libc::sigaddset(mask.as_mut_ptr(), signal);
+            }
+            libc::sigprocmask(libc::SIG_SETMASK, mask.as_ptr(), ptr::null_mut());
+            execute(program, argv, script);
+        }
+        let why = (*errno).to_ne_bytes();
+        libc::write(report, why.as_ptr().cast(), why.len());
+        libc::_exit(127)
+    }
+}
+
+/// execvp over the candidates; returns only when none could be executed, with errno saying why.
+///
+/// SAFETY: as `become_child`.
+unsafe fn execute(program: &Program, argv: &[*const c_char], script: &mut [*const c_char]) {
+    // SAFETY: as the caller's: arrays end in null, strings in NUL, and all outlive the calls.
+    unsafe {
+        let errno = libc::__errno_location();
+        let mut denied = false;
+        *errno = libc::ENOENT;
+        for path in &program.candidates {
+            libc::execve(path.as_ptr(), argv.as_ptr(), environ);
+            if *errno == libc::ENOEXEC {
+                if let Some(slot) = script.get_mut(1) {
+                    *slot = path.as_ptr();
+                }
+                libc::execve(SHELL.as_ptr(), script.as_ptr(), environ);
+            }
+            match *errno {
+                libc::EACCES => denied = true,
+                libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT => {}
+                _ => return,
+            }
+        }
+        if denied {
+            *errno = libc::EACCES;
+        }
+    }
+}
+
+/// Closes what only the child is to hold: every descriptor above 2 that an exec passes on. All of ours are close-on-exec,
+/// so these came from our parent, and as long as we held them, whoever waits for their end would wait for us.
+pub(crate) fn close_passed_on() {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
+    let numbers: Vec<i32> = entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
+    for fd in numbers.into_iter().filter(|fd| *fd > 2) {
+        // SAFETY: F_GETFD takes any number. The descriptor lacks close-on-exec, so it is not one of ours: no owner in
+        // this process exists whose handle would dangle.
+        unsafe {
+            let flags = libc::fcntl(fd, libc::F_GETFD);
+            if flags >= 0 && flags & libc::FD_CLOEXEC == 0 {
+                libc::close(fd);
+            }
+        }
+    }
+}
+
+/// Which side of a fork.
+pub(crate) enum Side {
+    /// The new process.
+    Child,
+    /// The caller, with the new process's id.
+    Parent(i32),
+}
+
+/// Forks this process while it has one thread; refuses when it has more.
+pub(crate) fn fork() -> io::Result<Side> {
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::other("the process has threads already"));
+    }
+    // SAFETY: with one thread there is no lock that another could hold at the fork, so the child may run any code.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Side::Child),
+        pid => Ok(Side::Parent(pid)),
+    }
+}
+
+/// Ends a forked child without running what its parent registered to run at exit.
+pub(crate) fn leave(status: i32) -> ! {
+    // SAFETY: ends the process; nothing runs after it.
+    unsafe { libc::_exit(status) }
+}
