@@ -1,1 +1,27 @@
-fn main() {}
+//! `hansard-record`: parses what was typed, runs it, and turns failures into messages and exit codes.
+
+use clap::Parser as _;
+use hansard_record::cli::{Cli, Command};
+use hansard_record::{cmd, report};
+
+fn main() {
+    let cli = Cli::try_parse().unwrap_or_else(|e| {
+        // clap prints help and versions through the same door, with exit code 0.
+        let code = if e.use_stderr() { report::EXIT_RECORDER } else { 0 };
+        let _ = e.print();
+        std::process::exit(code);
+    });
+    let result = match cli.command {
+        None => cmd::run::run(cli.run),
+        Some(Command::Run(args)) => cmd::run::run(args),
+        Some(Command::Ship(args)) => cmd::ship::run(&args),
+        Some(Command::Check(args)) => cmd::check::run(&args),
+        Some(Command::Completions { shell }) => cmd::declare::completions(shell),
+        Some(Command::Man) => cmd::declare::man(),
+    };
+    let code = result.unwrap_or_else(|failure| {
+        eprint!("{}", failure.render());
+        failure.code
+    });
+    std::process::exit(code);
+}

@@ -1,0 +1,276 @@
+//! Typed input without the secrets, best effort (`--input masked`).
+//!
+//! Input is dropped while the inner terminal is canonical with echo off, and while the last line of output looks like a
+//! prompt for a secret. What is not dropped at once is held until the next output or for a second, and dropped if
+//! masking begins meanwhile: type-ahead for a prompt that is about to appear. What escapes is listed in `MASKING.md`.
+//! Not for `off` and `on`, which need no decisions.
+
+use regex::{RegexSet, RegexSetBuilder};
+
+/// How long input is held for a prompt that may be about to appear, in milliseconds.
+const HOLD_MS: u64 = 1_000;
+/// After how long without masked input a period of masking is written down.
+const SETTLE_MS: u64 = 5_000;
+/// Bytes of the last line that are looked at; prompts are shorter.
+const LINE_MAX: usize = 1_024;
+
+/// The prompt patterns, compiled.
+#[derive(Debug)]
+pub struct Prompts(RegexSet);
+
+impl Prompts {
+    /// Compiles them; the error names the pattern.
+    pub fn new(patterns: &[String]) -> Result<Self, String> {
+        RegexSetBuilder::new(patterns)
+            .case_insensitive(true)
+            .build()
+            .map(Self)
+            .map_err(|e| format!("input.prompt_patterns: {e}"))
+    }
+}
+
+/// What must be written before the message at hand.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Release {
+    /// Input that turned out to be harmless, with the time at which it was typed.
+    Input {
+        /// When it was typed.
+        time_ms: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// Something was dropped. How much is not said: it would be the length of a password.
+    Gap {
+        /// When the first of it was typed.
+        from_ms: u64,
+        /// When the last of it was typed.
+        to_ms: u64,
+    },
+}
+
+/// State of one terminal.
+#[derive(Debug)]
+pub struct Masking {
+    prompts: Prompts,
+    line: LastLine,
+    held: Vec<(u64, Vec<u8>)>,
+    dropped: Option<(u64, u64)>,
+}
+
+impl Masking {
+    /// Nothing seen yet.
+    pub fn new(prompts: Prompts) -> Self {
+        Self { prompts, line: LastLine::default(), held: Vec::new(), dropped: None }
+    }
+
+    fn prompting(&self) -> bool {
+        self.prompts.0.is_match(self.line.text().trim_end_matches(['*', '•', '●']))
+    }
+
+    /// Output is about to be recorded.
+    pub fn output(&mut self, bytes: &[u8], release: &mut Vec<Release>) {
+        // The prompt that held input was typed for may be in these very bytes.
+        self.line.push(bytes);
+        if self.prompting() {
+            self.drop_held();
+        } else {
+            self.release_held(release);
+        }
+    }
+
+    /// Input was typed.
+    pub fn input(&mut self, time_ms: u64, bytes: &[u8], hidden: bool, release: &mut Vec<Release>) {
+        if hidden || self.prompting() {
+            self.drop_held();
+            self.drop_now(time_ms);
+        } else {
+            self.settle(release);
+            self.held.push((time_ms, bytes.to_vec()));
+        }
+    }
+
+    /// Time passes. Gives back when it wants to be called again.
+    pub fn tick(&mut self, now_ms: u64, release: &mut Vec<Release>) -> Option<u64> {
+        if self.held.first().is_some_and(|(typed, _)| now_ms >= typed + HOLD_MS) {
+            self.release_held(release);
+        }
+        if self.dropped.is_some_and(|(_, last)| now_ms >= last + SETTLE_MS) {
+            self.settle(release);
+        }
+        let held = self.held.first().map(|(typed, _)| typed + HOLD_MS);
+        let settle = self.dropped.map(|(_, last)| last + SETTLE_MS);
+        held.into_iter().chain(settle).min()
+    }
+
+    /// The session ends.
+    pub fn finish(&mut self, release: &mut Vec<Release>) {
+        self.settle(release);
+        self.release_held(release);
+    }
+
+    fn drop_now(&mut self, time_ms: u64) {
+        let from = self.dropped.map_or(time_ms, |(from, _)| from);
+        self.dropped = Some((from, time_ms));
+    }
+
+    fn drop_held(&mut self) {
+        for (typed, mut bytes) in std::mem::take(&mut self.held) {
+            zeroize::Zeroize::zeroize(&mut bytes);
+            self.drop_now(typed);
+        }
+    }
+
+    fn release_held(&mut self, release: &mut Vec<Release>) {
+        if !self.held.is_empty() {
+            self.settle(release);
+        }
+        release.extend(self.held.drain(..).map(|(time_ms, bytes)| Release::Input { time_ms, bytes }));
+    }
+
+    fn settle(&mut self, release: &mut Vec<Release>) {
+        release.extend(self.dropped.take().map(|(from_ms, to_ms)| Release::Gap { from_ms, to_ms }));
+    }
+}
+
+/// The last line of what was shown, escape sequences taken out: enough for prompts, no terminal.
+#[derive(Debug, Default)]
+struct LastLine {
+    line: Vec<u8>,
+    escape: Escape,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Escape {
+    #[default]
+    None,
+    /// After ESC.
+    Begun,
+    /// After ESC [.
+    Csi,
+    /// In a string (OSC, DCS …), which BEL or ESC \ ends.
+    Text,
+    /// After ESC ( and the like: one more byte.
+    One,
+}
+
+impl LastLine {
+    fn push(&mut self, bytes: &[u8]) {
+        // Only the end matters; an escape sequence cut here costs a few characters of a line that is hardly a prompt.
+        let bytes = &bytes[bytes.len().saturating_sub(4 * LINE_MAX)..];
+        for &byte in bytes {
+            self.escape = match (self.escape, byte) {
+                (Escape::None, 0x1b) | (Escape::Text, 0x1b) => Escape::Begun,
+                (Escape::None, b'\n') => {
+                    self.line.clear();
+                    Escape::None
+                }
+                (Escape::None, b'\r') => {
+                    // A prompt redrawn in place begins anew; the `\r` of `\r\n` is followed by the line's end anyway.
+                    self.line.clear();
+                    Escape::None
+                }
+                (Escape::None, 0x08) => {
+                    self.line.pop();
+                    Escape::None
+                }
+                (Escape::None, 0x00..=0x1f | 0x7f) => Escape::None,
+                (Escape::None, byte) => {
+                    if self.line.len() == LINE_MAX {
+                        self.line.drain(..LINE_MAX / 2);
+                    }
+                    self.line.push(byte);
+                    Escape::None
+                }
+                (Escape::Begun, b'[') => Escape::Csi,
+                (Escape::Begun, b']' | b'P' | b'X' | b'^' | b'_') => Escape::Text,
+                (Escape::Begun, b' '..=b'/') => Escape::One,
+                (Escape::Begun | Escape::One, _) => Escape::None,
+                (Escape::Csi, 0x40..=0x7e) => {
+                    // Cursor positioning begins another line for our purposes.
+                    if matches!(byte, b'H' | b'f' | b'd') {
+                        self.line.clear();
+                    }
+                    Escape::None
+                }
+                (Escape::Csi, _) => Escape::Csi,
+                (Escape::Text, 0x07) => Escape::None,
+                (Escape::Text, _) => Escape::Text,
+            };
+        }
+    }
+
+    fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masking() -> Masking {
+        Masking::new(Prompts::new(&crate::config::Input::default().prompt_patterns).unwrap())
+    }
+
+    fn typed(release: &[Release]) -> Vec<u8> {
+        release.iter().flat_map(|r| if let Release::Input { bytes, .. } = r { bytes.clone() } else { vec![] }).collect()
+    }
+
+    #[test]
+    fn prompts_mask_what_follows_in_any_terminal_mode() {
+        for prompt in [
+            "[sudo] password for ann: ",
+            "Password: ",
+            "\x1b[1mEnter passphrase for key '/home/ann/.ssh/id': \x1b[0m",
+            "Password for user app: ",
+            "Enter password: ",
+            "Enter PIN for 'card': ",
+            "Password: ***",
+            "ann@host's password: ",
+        ] {
+            let mut m = masking();
+            let mut out = Vec::new();
+            m.output(format!("$ sudo -s\r\n{prompt}").as_bytes(), &mut out);
+            m.input(10, b"hunter2\r", false, &mut out);
+            m.output(b"\r\n$ ", &mut out);
+            m.input(20, b"ls\r", false, &mut out);
+            m.finish(&mut out);
+            assert_eq!(typed(&out), b"ls\r", "{prompt}");
+            assert!(out.contains(&Release::Gap { from_ms: 10, to_ms: 10 }), "{prompt}");
+        }
+    }
+
+    #[test]
+    fn ordinary_lines_do_not_mask() {
+        for line in ["$ ", "password.txt changed", "-- INSERT --", "the password: is long since gone $ "] {
+            let mut m = masking();
+            let mut out = Vec::new();
+            m.output(line.as_bytes(), &mut out);
+            m.input(1, b"x", false, &mut out);
+            m.finish(&mut out);
+            assert_eq!(out, [Release::Input { time_ms: 1, bytes: b"x".to_vec() }], "{line}");
+        }
+    }
+
+    #[test]
+    fn type_ahead_is_dropped_when_the_prompt_appears_within_the_hold() {
+        let mut m = masking();
+        let mut out = Vec::new();
+        m.output(b"$ ", &mut out);
+        m.input(5, b"hunter2\r", false, &mut out);
+        m.output(b"Password: ", &mut out);
+        m.finish(&mut out);
+        assert_eq!(out, [Release::Gap { from_ms: 5, to_ms: 5 }]);
+    }
+
+    #[test]
+    fn held_input_is_released_after_a_second_with_its_own_time() {
+        let mut m = masking();
+        let mut out = Vec::new();
+        m.input(5, b"x", false, &mut out);
+        assert_eq!(m.tick(6, &mut out), Some(1_005));
+        assert!(out.is_empty());
+        m.tick(1_005, &mut out);
+        assert_eq!(out, [Release::Input { time_ms: 5, bytes: b"x".to_vec() }]);
+    }
+}

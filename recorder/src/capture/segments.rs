@@ -1,0 +1,409 @@
+//! The open segment of a session: lines go in, sealed blocks go to the journal, closed segments to the closer.
+//!
+//! All of it runs on the relay's thread and blocks on nothing but `write(2)`. Bytes that could not be written stay in
+//! `out` and are continued, never sealed again (BLK-4). Not for what the lines say: that is `session`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hansard_schemas::cast::{Code, Encoder, Size};
+use hansard_schemas::keys::{Recipients, SegmentSecret};
+use hansard_schemas::seal::SigningKey;
+use hansard_schemas::segment::{Compression, HeaderSpec, SegmentWriter};
+use hansard_schemas::session::{Footer, Stop, Streams};
+use hansard_schemas::{SessionId, Timestamp, limits};
+
+use super::epoch::Epoch;
+use crate::journal::closing::{CloseJob, Closer, Damage};
+use crate::journal::file::JournalFile;
+use crate::journal::session_dir::SessionDir;
+use crate::journal::stall::Flag;
+use crate::journal::sync::GroupSync;
+
+/// Mean bytes of lines in a block below which a segment is sealed anew in few blocks: under it, the 33 bytes around
+/// each block and the lost context of compression are worth the second pass.
+const JOIN_BELOW: u64 = 32 << 10;
+
+/// Why bytes are not in the journal yet.
+#[derive(Debug)]
+pub enum Blocked {
+    /// The disk is full: waiting can help.
+    Full(String),
+    /// The disk refuses: the segment was given up where that helps, and waiting may.
+    Refused(String),
+    /// Nothing can be sealed any more.
+    Fatal(String),
+}
+
+/// What is decided once for a session.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    /// Stored bytes at which a segment closes.
+    pub max_segment: u64,
+    /// Age at which a segment closes, in milliseconds.
+    pub interval_ms: u64,
+    /// zstd level and window.
+    pub compression: Compression,
+}
+
+struct Open {
+    number: u32,
+    writer: SegmentWriter,
+    secret: SegmentSecret,
+    spare: (SegmentSecret, u32),
+    signer: SigningKey,
+    start: Timestamp,
+    offset_ms: u64,
+    epoch: u32,
+    streams: Streams,
+    /// Event time of the first line that is not the segment's own size line.
+    begun_ms: Option<u64>,
+    /// Blocks that were written whole.
+    durable_blocks: u64,
+}
+
+/// The segments of one session, one of them open.
+pub struct Segments {
+    dir: Arc<SessionDir>,
+    sync: Arc<GroupSync>,
+    closer: Closer,
+    recipients: Recipients,
+    shape: Shape,
+    epoch: Epoch,
+    open: Option<Open>,
+    file: Option<JournalFile>,
+    finishing: Option<CloseJob>,
+    next_signer: Option<SigningKey>,
+    next_number: u32,
+    size: Size,
+    position: u64,
+    /// Position of what the journal holds; `position` is ahead of it while a block waits in `out`.
+    written_position: u64,
+    out: Vec<u8>,
+    written: usize,
+    lines: Vec<u8>,
+    stall: Arc<Flag>,
+    /// Intervals of all lines of the session.
+    pub encoder: Encoder,
+}
+
+fn now() -> Timestamp {
+    Timestamp::new(chrono::Utc::now())
+}
+
+impl Segments {
+    /// Opens segment 0 with the header line of the recording. `signer` is the key that the `start` entry announced.
+    #[expect(clippy::too_many_arguments, reason = "made in one place, and each is a different thing")]
+    pub fn begin(
+        dir: Arc<SessionDir>,
+        sync: Arc<GroupSync>,
+        closer: Closer,
+        recipients: Recipients,
+        shape: Shape,
+        signer: SigningKey,
+        entry: String,
+        header_line: &[u8],
+        size: Size,
+        stall: Arc<Flag>,
+    ) -> Result<Self, Blocked> {
+        let epoch = Epoch::begin(0, &recipients, 0).map_err(fatal)?;
+        let mut segments = Self {
+            dir,
+            sync,
+            closer,
+            recipients,
+            shape,
+            epoch,
+            open: None,
+            file: None,
+            finishing: None,
+            next_signer: Some(signer),
+            next_number: 0,
+            size,
+            position: 0,
+            written_position: 0,
+            out: Vec::new(),
+            written: 0,
+            lines: Vec::new(),
+            stall,
+            encoder: Encoder::new(),
+        };
+        segments.lines.extend_from_slice(header_line);
+        segments.open_next(Some(entry))?;
+        Ok(segments)
+    }
+
+    /// The session's id.
+    pub fn session(&self) -> SessionId {
+        self.dir.session()
+    }
+
+    /// The session's folder.
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
+    /// Size of the terminal from now on; begins every later segment.
+    pub fn set_size(&mut self, size: Size) {
+        self.size = size;
+    }
+
+    /// Writes what an earlier call could not. `Ok` means that everything sealed is in the journal.
+    pub fn flush(&mut self) -> Result<(), Blocked> {
+        if self.written < self.out.len() {
+            self.append()?;
+        }
+        if let Some(job) = self.finishing.take() {
+            self.file = None;
+            self.closer.close(job);
+        }
+        if self.open.is_none() && self.next_signer.is_some() {
+            self.open_next(None)?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self) -> Result<(), Blocked> {
+        let Some(file) = self.file.as_mut() else {
+            return Err(Blocked::Fatal("there is no open segment".into()));
+        };
+        self.stall.begin();
+        let appended = file.append(&self.out[self.written..]);
+        self.stall.end();
+        match appended {
+            Ok(()) => {
+                self.out.clear();
+                self.written = 0;
+                self.written_position = self.position;
+                if let Some(open) = self.open.as_mut() {
+                    open.durable_blocks = open.writer.blocks();
+                }
+                Ok(())
+            }
+            Err(e) => {
+                self.written += e.written;
+                let text = format!("{}: {}", file.path().display(), e.error);
+                if e.full() { Err(Blocked::Full(text)) } else { Err(Blocked::Refused(text)) }
+            }
+        }
+    }
+
+    /// Seals what `write_lines` appends as one block and writes it. The message at hand has position + 1.
+    pub fn block(&mut self, write_lines: impl FnOnce(&mut Encoder, &mut Vec<u8>, &mut Streams)) -> Result<(), Blocked> {
+        self.flush()?;
+        let Some(open) = self.open.as_mut() else {
+            return Err(Blocked::Fatal("the recording has ended".into()));
+        };
+        write_lines(&mut self.encoder, &mut self.lines, &mut open.streams);
+        self.position += 1;
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        open.begun_ms.get_or_insert(self.encoder.offset_ms());
+        self.seal()?;
+        self.append()
+    }
+
+    fn seal(&mut self) -> Result<(), Blocked> {
+        let Some(open) = self.open.as_mut() else {
+            return Err(Blocked::Fatal("the recording has ended".into()));
+        };
+        let sealed = open.writer.seal(&self.lines, self.position, &mut self.out);
+        // What was shown on a terminal may be a secret: the buffer is reused, and wiped for it.
+        zeroize::Zeroize::zeroize(self.lines.as_mut_slice());
+        self.lines.clear();
+        sealed.map_err(fatal)
+    }
+
+    /// Whether the open segment should close now.
+    pub fn is_due(&self, now_ms: u64) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            open.begun_ms.is_some_and(|begun| now_ms.saturating_sub(begun) >= self.shape.interval_ms)
+                || self.is_large(open)
+        })
+    }
+
+    /// When [`Self::is_due`] will be true if nothing more comes.
+    pub fn due_ms(&self) -> Option<u64> {
+        self.open.as_ref().and_then(|open| open.begun_ms).map(|begun| begun + self.shape.interval_ms)
+    }
+
+    fn is_large(&self, open: &Open) -> bool {
+        // One more block, at its worst, must fit under both limits.
+        open.writer.stored() >= self.shape.max_segment.saturating_sub(limits::BLOCK_RAW as u64)
+            || open.writer.line_bytes() + limits::BLOCK_LINES as u64 > limits::SEGMENT_LINES
+    }
+
+    /// Closes the open segment and opens the next one.
+    pub fn cut(&mut self) -> Result<(), Blocked> {
+        self.flush()?;
+        let key = SigningKey::generate();
+        self.finish(Some(key), None, String::new())?;
+        self.flush()
+    }
+
+    /// Closes the last segment. The closer writes the chain's `end` when it is durable.
+    pub fn end(&mut self, stop: Stop) -> Result<(), Blocked> {
+        if self.finishing.is_none() && self.open.is_some() {
+            self.flush()?;
+            let outcome = stop.outcome.as_str().to_owned();
+            self.finish(None, Some(stop), outcome)?;
+        }
+        self.flush()
+    }
+
+    fn finish(&mut self, next: Option<SigningKey>, stop: Option<Stop>, outcome: String) -> Result<(), Blocked> {
+        let (Some(open), Some(file)) = (self.open.take(), self.file.as_ref()) else {
+            return Ok(());
+        };
+        let footer = Footer {
+            lines: open.writer.lines(),
+            duration_ms: self.encoder.offset_ms().saturating_sub(open.offset_ms),
+            streams: open.streams,
+            stop,
+        };
+        let small = open.writer.blocks() > 1 && open.writer.line_bytes() < open.writer.blocks() * JOIN_BELOW;
+        let closed = open.writer.finish(&footer, &mut self.out).map_err(fatal)?;
+        self.finishing = Some(CloseJob {
+            number: open.number,
+            path: file.path().to_owned(),
+            file: Arc::clone(file.shared()),
+            closed: Some(closed),
+            join: small,
+            secret: open.secret,
+            spare: open.spare,
+            signer: open.signer,
+            next: next.as_ref().map(SigningKey::public),
+            outcome,
+            damage: None,
+        });
+        self.next_signer = next;
+        Ok(())
+    }
+
+    /// Whether a sync of the open segment has failed.
+    pub fn is_damaged(&self) -> bool {
+        self.file.as_ref().is_some_and(|f| f.shared().damaged())
+    }
+
+    /// Gives the open segment up: what of it can be read is sealed anew by the closer, with a gap line, and the next
+    /// segment is opened. False when nothing in it was accepted yet: another file would fare no better.
+    pub fn abandon(&mut self, why: &str) -> Result<bool, Blocked> {
+        let Some(open) = self.open.take_if(|open| open.durable_blocks > 0) else {
+            return Ok(false);
+        };
+        let Some(file) = self.file.take() else {
+            return Ok(false);
+        };
+        file.mark_damaged();
+        // What was sealed and not written was not accepted either: the tee offers it again.
+        self.out.clear();
+        self.written = 0;
+        self.position = self.written_position;
+        let next = SigningKey::generate();
+        self.closer.close(CloseJob {
+            number: open.number,
+            path: file.path().to_owned(),
+            file: Arc::clone(file.shared()),
+            closed: None,
+            join: false,
+            secret: open.secret,
+            spare: open.spare,
+            signer: open.signer,
+            next: Some(next.public()),
+            outcome: String::new(),
+            damage: Some(Damage {
+                why: why.to_owned(),
+                session: self.dir.session(),
+                start: open.start,
+                offset_ms: open.offset_ms,
+                end_ms: self.encoder.offset_ms(),
+                epoch: open.epoch,
+                keys: self.epoch.keys().clone(),
+                size: self.size,
+                position: self.position,
+            }),
+        });
+        self.next_signer = Some(next);
+        self.flush()?;
+        Ok(true)
+    }
+
+    fn open_next(&mut self, entry: Option<String>) -> Result<(), Blocked> {
+        let now_ms = self.encoder.offset_ms();
+        if self.epoch.is_over(now_ms) {
+            self.epoch = Epoch::begin(self.epoch.number() + 1, &self.recipients, now_ms).map_err(fatal)?;
+        }
+        let path = self.dir.journal_path(self.next_number);
+        let file = create(&path)?;
+        // The second secret is for the joined form (WRITE-1); made now, because the epoch moves on.
+        let (Some((secret, index)), Some(spare)) = (self.epoch.next_secret(), self.epoch.next_secret()) else {
+            return Err(Blocked::Fatal("the key schedule has ended".into()));
+        };
+        let Some(signer) = self.next_signer.take() else {
+            return Err(Blocked::Fatal("there is no signing key".into()));
+        };
+        let start = now();
+        let spec = HeaderSpec {
+            session: self.dir.session(),
+            segment: self.next_number,
+            start,
+            offset_ms: now_ms,
+            epoch: self.epoch.number(),
+            index,
+            signer: signer.public(),
+            entry,
+        };
+        let (writer, head) =
+            SegmentWriter::new(spec, &secret, self.epoch.keys(), self.shape.compression).map_err(fatal)?;
+        self.sync.watch(file.shared(), self.dir.path().to_owned());
+        self.file = Some(file);
+        self.out.extend_from_slice(&head);
+        let first = self.next_number == 0;
+        self.open = Some(Open {
+            number: self.next_number,
+            writer,
+            secret,
+            spare,
+            signer,
+            start,
+            offset_ms: now_ms,
+            epoch: self.epoch.number(),
+            streams: Streams::default(),
+            begun_ms: None,
+            durable_blocks: 0,
+        });
+        self.next_number += 1;
+        if !first {
+            let size = self.size.to_string();
+            self.encoder.text(&mut self.lines, Code::Resize, now_ms, &size);
+        }
+        self.seal()?;
+        self.append()
+    }
+
+    /// Waits until everything of the open segment is durable; at the start of a session only.
+    pub fn sync_now(&self) -> std::io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), |f| f.shared().sync())
+    }
+
+    /// The closer, to wait for it at the end.
+    pub fn closer(&self) -> &Closer {
+        &self.closer
+    }
+}
+
+fn fatal(e: hansard_schemas::Error) -> Blocked {
+    Blocked::Fatal(e.to_string())
+}
+
+fn create(path: &PathBuf) -> Result<JournalFile, Blocked> {
+    JournalFile::create(path).map_err(|e| {
+        let text = format!("{}: {e}", path.display());
+        if matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
+            Blocked::Full(text)
+        } else {
+            Blocked::Refused(text)
+        }
+    })
+}

@@ -1,0 +1,140 @@
+//! What can be typed at `hansard-record`: a pure declaration, from which help, man pages and completions come.
+//!
+//! Not for what it means: the commands in `cmd` resolve it against the configuration.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const AFTER: &str = "\
+Exit status:
+  the command's own; 128 + n when signal n ended it
+  125  the recorder itself failed; the command was not started, or was ended
+  126  the command cannot be executed
+  127  the command was not found";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  hansard-record run                       record your shell
+  hansard-record run -- make deploy        record one command
+  hansard-record -- make deploy            the same
+  hansard-record run --to file:///srv/rec --recipients-file /etc/hansard/recipients
+  hansard-record run --reason 'INC-42: disk full' --label ticket=INC-42 -- bash";
+
+/// Records shell sessions: sealed and signed while they run, delivered while they run.
+#[derive(Debug, Parser)]
+#[command(name = "hansard-record", version, after_help = AFTER, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; without one, `run`.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The options of `run`.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Record a command, or your shell
+    Run(RunArgs),
+    /// Deliver what the spool still holds, and close what was interrupted
+    Ship(ShipArgs),
+    /// Show the effective configuration and try its parts
+    Check(CheckArgs),
+    /// Print shell completions
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// How input typed at a terminal is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InputMode {
+    /// Not at all
+    Off,
+    /// Without what is typed at password prompts, best effort
+    Masked,
+    /// All of it, passwords too
+    On,
+}
+
+/// Options of `run`.
+#[derive(Debug, Clone, Default, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct RunArgs {
+    /// Where the recording goes; may be given several times [default: file://~/.local/share/hansard]
+    #[arg(long, value_name = "URL")]
+    pub to: Vec<String>,
+    /// Who can read it: an age or SSH public key; may be given several times
+    #[arg(long, value_name = "KEY")]
+    pub recipient: Vec<String>,
+    /// A file of such keys, one a line
+    #[arg(long, value_name = "FILE")]
+    pub recipients_file: Option<PathBuf>,
+    /// Whether typed input is recorded [default: off]
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub input: Option<InputMode>,
+    /// A label of the session, such as ticket=INC-42; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub label: Vec<String>,
+    /// Why this session is opened
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    /// What the other commands have too.
+    pub place: PlaceArgs,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// The command and its arguments; without one, your shell
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// Where spool and configuration are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PlaceArgs {
+    /// The spool directory [default: ~/.local/state/hansard/spool]
+    #[arg(long, value_name = "DIR", env = "HANSARD_SPOOL")]
+    pub spool: Option<PathBuf>,
+    /// The configuration file [default: ~/.config/hansard/record.toml, then /etc/hansard/record.toml]
+    #[arg(long, value_name = "FILE", env = "HANSARD_RECORD_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// Options of `ship`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  hansard-record ship\n  hansard-record ship --spool /var/spool/hansard --json\n\nExit status: 0 all delivered; 1 something is left; 125 the spool cannot be used"
+)]
+pub struct ShipArgs {
+    #[command(flatten)]
+    /// What the other commands have too.
+    pub place: PlaceArgs,
+    /// Print a JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  hansard-record check\n  hansard-record check --json | jq .findings\n\nExit status: 0 everything holds; 1 something does not; 125 the configuration cannot be read"
+)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    /// What the other commands have too.
+    pub place: PlaceArgs,
+    /// Print a JSON document
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,113 @@
+//! `check`: the effective configuration, and whether its parts hold.
+//!
+//! Tries what a session would need, on this host, now. Not a proof: what it tried is what it says.
+
+use std::io::Write as _;
+
+use hansard_sinks::open_sink;
+use serde::Serialize;
+
+use super::run::first_use_store;
+use crate::cli::CheckArgs;
+use crate::config::Config;
+use crate::first_use::{self, OWN_PAST, Source};
+use crate::journal::spool::Spool;
+use crate::report::{EXIT_FINDINGS, Failure};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Ok,
+    Warning,
+    Failed,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    part: String,
+    level: Level,
+    what: String,
+}
+
+/// Runs the command.
+pub fn run(args: &CheckArgs) -> Result<i32, Failure> {
+    let (mut config, file) = Config::load(&args.place)?;
+    if config.to.is_empty() {
+        config.to.push(first_use_store()?);
+    }
+    config.spool.dir = Some(config.spool_dir()?);
+    let mut findings = Vec::new();
+    let source = file.map_or_else(|| "none; these are the defaults".into(), |path| path.display().to_string());
+    findings.push(Finding { part: "configuration".into(), level: Level::Ok, what: source });
+    spool(&config, &mut findings);
+    recipients(&config, &mut findings);
+    for address in &config.to {
+        let (level, what) = match open_sink(address) {
+            Ok(sink) => (Level::Ok, format!("can be opened: {}", sink.address())),
+            Err(e) => (Level::Failed, e.to_string()),
+        };
+        findings.push(Finding { part: "sink".into(), level, what });
+    }
+    findings.push(Finding {
+        part: "witness".into(),
+        level: Level::Warning,
+        what: "no agent runs this recorder: recordings are attested by the recorded user himself".into(),
+    });
+    print(args, &config, &findings)?;
+    Ok(if findings.iter().any(|f| f.level == Level::Failed) { EXIT_FINDINGS } else { 0 })
+}
+
+fn spool(config: &Config, findings: &mut Vec<Finding>) {
+    let tried = config.spool_dir().and_then(|dir| Spool::open(&dir)).and_then(|spool| {
+        spool.admit(config.spool.quota, config.spool.reserve)?;
+        Ok(spool)
+    });
+    let (level, what) = match tried {
+        Ok(spool) => (
+            Level::Ok,
+            format!(
+                "{} locks, syncs and has space; {} of {} bytes are used",
+                spool.root().display(),
+                spool.used(),
+                config.spool.quota
+            ),
+        ),
+        Err(failure) => (Level::Failed, failure.what),
+    };
+    findings.push(Finding { part: "spool".into(), level, what });
+}
+
+fn recipients(config: &Config, findings: &mut Vec<Finding>) {
+    let (level, what) = match first_use::recipients(config, false) {
+        Ok((recipients, Source::Configured)) => (Level::Ok, format!("sealed to {}", recipients.ids().join(", "))),
+        Ok((_, Source::OwnIdentity { path, .. })) => {
+            (Level::Warning, format!("sealed to the identity in {}: {OWN_PAST}", path.display()))
+        }
+        Err(_) => (Level::Warning, format!("none; the first session makes an identity, and {OWN_PAST}")),
+    };
+    findings.push(Finding { part: "recipients".into(), level, what });
+}
+
+fn print(args: &CheckArgs, config: &Config, findings: &[Finding]) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let result = if args.json {
+        let document = serde_json::json!({ "configuration": config, "findings": findings });
+        writeln!(out, "{document:#}")
+    } else {
+        let text = toml::to_string(config).map_err(Failure::new)?;
+        writeln!(out, "{text}").and_then(|()| {
+            findings.iter().try_for_each(|f| {
+                let level = match f.level {
+                    Level::Ok => "ok",
+                    Level::Warning => "warning",
+                    Level::Failed => "FAILED",
+                };
+                writeln!(out, "{level:8} {:14} {}", f.part, hansard_schemas::names::safe(&f.what))
+            })
+        })
+    };
+    match result {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(e)),
+        _ => Ok(()),
+    }
+}

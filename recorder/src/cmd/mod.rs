@@ -1,0 +1,6 @@
+//! One file a verb.
+
+pub mod check;
+pub mod declare;
+pub mod run;
+pub mod ship;

@@ -1,0 +1,212 @@
+//! `run`: records a command or the user's shell.
+//!
+//! Resolves what was typed against the configuration, starts the recording, hands the terminal to the tee, and ends
+//! with the command's own status. Not for how any of that is done.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal as _, Write as _};
+
+use hansard_schemas::cast::Size;
+use hansard_schemas::session::{LeftBehind, Stop, StopOutcome};
+use hansard_sinks::{Sink, open_sink};
+use hansard_tee::{Clock, Command, Exit, InputCapture, Options, Outcome, TeeError};
+use indicatif::{ProgressBar, ProgressDrawTarget};
+
+use crate::capture::who::Stated;
+use crate::cli::{InputMode, RunArgs};
+use crate::config::Config;
+use crate::first_use::{self, OWN_PAST, Source};
+use crate::live::{Live, Plan};
+use crate::paths;
+use crate::report::{EXIT_RECORDER, Failure};
+use crate::ship::Status;
+
+/// Runs the command.
+pub fn run(args: RunArgs) -> Result<i32, Failure> {
+    let (mut config, _) = Config::load(&args.place)?;
+    let quiet = args.quiet;
+    let stated = merge(&mut config, args)?;
+    let sinks = sinks(&mut config)?;
+    let (recipients, source) = first_use::recipients(&config, true)?;
+    let interactive = hansard_tee::on_terminal();
+    announce(&source, quiet);
+    let size = hansard_tee::terminal_size().map_or(Size { cols: 80, rows: 24 }, |(cols, rows)| Size { cols, rows });
+    let command = command(&stated.command);
+    let input = if config.input.mode == InputMode::Off { InputCapture::Off } else { InputCapture::On };
+    let plan = Plan { config, recipients, interactive, stated, size };
+    if interactive {
+        on_terminal(&plan, sinks, &command, input, quiet)
+    } else {
+        on_pipes(&plan, sinks, &command, input, quiet)
+    }
+}
+
+/// Flags win over the file; what only flags can say is given back.
+fn merge(config: &mut Config, args: RunArgs) -> Result<Stated, Failure> {
+    if !args.to.is_empty() {
+        config.to = args.to;
+    }
+    if !args.recipient.is_empty() || args.recipients_file.is_some() {
+        config.recipients = args.recipient;
+        config.recipients_file = args.recipients_file;
+    }
+    if let Some(mode) = args.input {
+        config.input.mode = mode;
+    }
+    for label in args.label {
+        let (key, value) = label.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
+            Failure::new(format_args!("the label {label:?} has no KEY=VALUE form"))
+                .hint("for example --label ticket=INC-42")
+        })?;
+        config.labels.insert(key.to_owned(), value.to_owned());
+    }
+    Ok(Stated { command: args.command, labels: config.labels.clone(), reason: args.reason, env: config.env.clone() })
+}
+
+/// Opens every sink before anything else starts: an address that cannot work is said now, not after an hour.
+fn sinks(config: &mut Config) -> Result<Vec<Box<dyn Sink>>, Failure> {
+    if config.to.is_empty() {
+        config.to.push(first_use_store()?);
+    }
+    let opened = config.to.iter().map(|address| {
+        open_sink(address).map_err(|e| {
+            Failure::new(format_args!("the sink cannot be used: {e}"))
+                .hint("an address is like file:///var/lib/hansard")
+        })
+    });
+    opened.collect()
+}
+
+/// The store of a user who has configured none.
+pub fn first_use_store() -> Result<String, Failure> {
+    Ok(paths::store_dir()?.to_string_lossy().into_owned())
+}
+
+fn announce(source: &Source, quiet: bool) {
+    if let Source::OwnIdentity { path, new: true } = source
+        && !quiet
+    {
+        eprintln!(
+            "hansard-record: made an identity in {}: {OWN_PAST}\n\
+             hansard-record: `hansard-replay play latest` plays recordings; --recipient seals them to somebody else",
+            path.display()
+        );
+    }
+}
+
+/// The command to run: the given one, or the user's shell.
+fn command(words: &[OsString]) -> Command {
+    match words.split_first() {
+        Some((program, args)) => Command::new(program).args(args.iter().cloned()),
+        None => Command::new(shell()),
+    }
+}
+
+fn shell() -> OsString {
+    let from_database = || {
+        use uzers::os::unix::UserExt as _;
+        uzers::get_user_by_uid(uzers::get_current_uid()).map(|user| user.shell().as_os_str().to_owned())
+    };
+    std::env::var_os("SHELL")
+        .filter(|shell| !shell.is_empty())
+        .or_else(from_database)
+        .filter(|shell| !shell.is_empty())
+        .unwrap_or_else(|| "/bin/sh".into())
+}
+
+fn on_terminal(
+    plan: &Plan,
+    sinks: Vec<Box<dyn Sink>>,
+    command: &Command,
+    input: InputCapture,
+    quiet: bool,
+) -> Result<i32, Failure> {
+    hansard_tee::prepare();
+    let mut live = Live::start(plan, sinks)?;
+    if !quiet {
+        eprintln!("hansard-record: session {} is recorded", live.session());
+    }
+    let clock = Clock::start();
+    let exit = hansard_tee::interactive(command, &mut live.recorder, &Options { input, clock });
+    finish(live, clock, exit, quiet)
+}
+
+fn on_pipes(
+    plan: &Plan,
+    sinks: Vec<Box<dyn Sink>>,
+    command: &Command,
+    input: InputCapture,
+    quiet: bool,
+) -> Result<i32, Failure> {
+    let mut live = Live::start(plan, sinks)?;
+    let clock = Clock::start();
+    let exit = hansard_tee::interactive(command, &mut live.recorder, &Options { input, clock });
+    finish(live, clock, exit, quiet)
+}
+
+/// Ends the recording, whatever became of the command, and gives the command's status.
+fn finish(live: Live, clock: Clock, exit: Result<Exit, TeeError>, quiet: bool) -> Result<i32, Failure> {
+    let (stop, result) = match exit {
+        Ok(exit) => (stop_of(&exit), Ok(exit.status)),
+        Err(e) => {
+            let status = e.status();
+            let stop = Stop {
+                outcome: StopOutcome::RecorderFailed,
+                status: u32::try_from(status).unwrap_or(0),
+                signal: None,
+                left_behind: Vec::new(),
+            };
+            (stop, Err(Failure { code: status, ..Failure::new(e) }))
+        }
+    };
+    let interactive_end = std::io::stderr().is_terminal() && !quiet;
+    let bar = ProgressBar::with_draw_target(
+        None,
+        if interactive_end { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
+    );
+    let ended = live.end(clock.now_us(), stop, |status| {
+        let waiting: Vec<&str> = status.iter().filter(|s| !s.caught_up).map(|s| s.address.as_str()).collect();
+        bar.set_message(format!("delivering to {}", waiting.join(", ")));
+        bar.tick();
+    });
+    bar.finish_and_clear();
+    match (result, ended) {
+        (Ok(status), Ok(ended)) => {
+            for sink in &ended.behind {
+                behind(sink, &ended.session.to_string());
+            }
+            Ok(status)
+        }
+        // The command's own failure is what the user asked about; a recording that failed is worse.
+        (_, Err(failure)) => Err(failure),
+        (Err(failure), Ok(_)) => Err(failure),
+    }
+}
+
+fn behind(sink: &Status, session: &str) {
+    let why = sink.trouble.as_deref().unwrap_or("it has not answered in time");
+    let failure = Failure::new(format_args!("session {session} is not all delivered to {}: {why}", sink.address))
+        .hint("nothing is lost: the spool keeps it, and `hansard-record ship` delivers it");
+    // What is said after the command must not change its status, even where nobody listens.
+    let _ = std::io::stderr().write_all(failure.render().as_bytes());
+}
+
+fn stop_of(exit: &Exit) -> Stop {
+    Stop {
+        outcome: match exit.outcome {
+            Outcome::Exited => StopOutcome::Exited,
+            Outcome::Signalled => StopOutcome::Signalled,
+            Outcome::Disconnected => StopOutcome::Disconnected,
+            Outcome::Terminated => StopOutcome::Terminated,
+            Outcome::IdleTimeout => StopOutcome::IdleTimeout,
+            Outcome::MaxDuration => StopOutcome::MaxDuration,
+        },
+        status: u32::try_from(exit.status).unwrap_or(EXIT_RECORDER.unsigned_abs()),
+        signal: exit.signal.and_then(|s| u32::try_from(s).ok()),
+        left_behind: exit
+            .left_behind
+            .iter()
+            .map(|p| LeftBehind { pid: u32::try_from(p.pid).unwrap_or(0), command: p.command.clone() })
+            .collect(),
+    }
+}

@@ -1,0 +1,223 @@
+//! Closing what a recorder left behind: interrupted sessions become `recovered` (FORMAT.md, section 7).
+//!
+//! Every step can be interrupted and repeated: what the chain already says of a segment is used, never said twice.
+//! Not for sessions that run, whose folder is locked, nor for decrypting: nothing here could.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use hansard_schemas::chain::{Entry, Kind};
+use hansard_schemas::segment::{self, Checked, Checker, TrailerKind};
+use hansard_schemas::{Digest, PublicKey, SessionId};
+
+use super::file::{replace, sync_dir};
+use super::session_dir::{About, Form, SegmentFile, SessionDir};
+use crate::host_chain::HostChain;
+use crate::report::{Failure, io as io_failure};
+
+/// What became of a session's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It had ended orderly; nothing was to be done.
+    Ended,
+    /// It was closed as recovered, from this segment on.
+    Recovered {
+        /// The first segment without a trailer of its own.
+        segment: u32,
+        /// Whole blocks kept in it.
+        blocks: u64,
+    },
+    /// Its recorder died before the session was announced: there is no session.
+    NeverStarted,
+}
+
+const END: &[u8] = &u32::MAX.to_le_bytes();
+
+/// Closes the session of this folder, which the caller has locked.
+pub fn recover(dir: &SessionDir, chain: &HostChain, reason: &str) -> Result<Found, Failure> {
+    let Some(about) = dir.read_about().map_err(io_failure("read what is known of the session in", dir.path()))? else {
+        return Ok(Found::NeverStarted);
+    };
+    let entries =
+        chain.log().entries_from(about.start_seq).map_err(io_failure("read the host chain in", chain.dir()))?;
+    let session = dir.session();
+    let about_session: Vec<&Entry> = entries.iter().filter(|e| names(&e.kind, session)).collect();
+    if !about_session.iter().any(|e| matches!(e.kind, Kind::Start { .. })) {
+        return Ok(Found::NeverStarted);
+    }
+    if about_session.iter().any(|e| matches!(e.kind, Kind::End { .. })) {
+        return Ok(Found::Ended);
+    }
+    let work = Work { dir, chain, about: &about, said: &about_session, reason };
+    work.run().map_err(io_failure("close the interrupted session in", dir.path()))
+}
+
+/// Whether an entry is about this session itself; checkpoints only mention it.
+fn names(kind: &Kind, wanted: SessionId) -> bool {
+    match kind {
+        Kind::Start { session, .. } | Kind::End { session, .. } | Kind::Recovered { session, .. } => *session == wanted,
+        _ => false,
+    }
+}
+
+struct Work<'a> {
+    dir: &'a SessionDir,
+    chain: &'a HostChain,
+    about: &'a About,
+    said: &'a [&'a Entry],
+    reason: &'a str,
+}
+
+fn check(path: &Path) -> io::Result<Checked> {
+    let mut checker = Checker::new();
+    checker.push(&std::fs::read(path)?).and_then(|()| checker.finish()).map_err(io::Error::other)
+}
+
+impl Work<'_> {
+    fn run(&self) -> io::Result<Found> {
+        // A copy that was not renamed is no part of the session.
+        for entry in std::fs::read_dir(self.dir.path())?.flatten() {
+            if entry.path().extension().is_some_and(|e| e == "joined" || e == "new") {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        let segments = self.dir.segments()?;
+        let closed = segments.iter().rev().find(|s| s.form == Form::Closed);
+        let mut prev = None;
+        let mut next_number = 0;
+        if let Some(highest) = closed {
+            let checked = check(&highest.path)?;
+            match &checked.trailer {
+                TrailerKind::Signed(trailer) if trailer.last => return self.end(highest.number, checked.digest),
+                // The last segment was recovered by a run that was interrupted after it.
+                TrailerKind::Recovered(entry) if self.is_last_recovered(entry) => {
+                    return Ok(self.found(highest.number, 0));
+                }
+                _ => {}
+            }
+            prev = Some(checked.digest);
+            next_number = highest.number + 1;
+        }
+        let open: Vec<&SegmentFile> =
+            segments.iter().filter(|s| s.form == Form::Journal && s.number >= next_number).collect();
+        if open.is_empty() {
+            // Not even a file of the next segment: said without one.
+            self.say(next_number, 0, None, prev, None)?;
+            return Ok(self.found(next_number, 0));
+        }
+        let first = open[0].number;
+        let mut kept_blocks = 0;
+        for (place, segment) in open.iter().enumerate() {
+            let follower = open.get(place + 1).filter(|f| f.number == segment.number + 1);
+            if let Some(digest) = self.finish_signed(segment)? {
+                prev = Some(digest);
+                continue;
+            }
+            let (digest, blocks) = self.recover_one(segment, follower.copied(), prev)?;
+            prev = digest;
+            kept_blocks += blocks;
+            if follower.is_none() {
+                break;
+            }
+        }
+        Ok(self.found(first, kept_blocks))
+    }
+
+    fn found(&self, segment: u32, blocks: u64) -> Found {
+        let said = self.said.iter().filter_map(|e| match e.kind {
+            Kind::Recovered { segment, blocks, .. } => Some((segment, blocks)),
+            _ => None,
+        });
+        let (segment, blocks) = said.min().map_or((segment, blocks), |earlier| earlier.min((segment, blocks)));
+        Found::Recovered { segment, blocks }
+    }
+
+    fn is_last_recovered(&self, entry: &Entry) -> bool {
+        matches!(entry.kind, Kind::Recovered { continues: None, .. })
+    }
+
+    /// A segment that was signed but not renamed: it only needs its name.
+    fn finish_signed(&self, segment: &SegmentFile) -> io::Result<Option<Digest>> {
+        let Ok(checked) = check(&segment.path) else { return Ok(None) };
+        rustix::fs::fdatasync(File::open(&segment.path)?)?;
+        self.name(segment, &checked.digest)?;
+        if let TrailerKind::Signed(trailer) = &checked.trailer
+            && trailer.last
+        {
+            self.end(segment.number, checked.digest)?;
+        }
+        Ok(Some(checked.digest))
+    }
+
+    /// The orderly end that only the chain lacks.
+    fn end(&self, segment: u32, digest: Digest) -> io::Result<Found> {
+        let outcome = self.dir.read_line("outcome").unwrap_or_else(|| "recorder-failed".into());
+        let kind = Kind::End { session: self.dir.session(), segment, digest, outcome };
+        self.chain.append(kind).map_err(|f| io::Error::other(f.what))?;
+        Ok(Found::Ended)
+    }
+
+    fn recover_one(
+        &self,
+        segment: &SegmentFile,
+        follower: Option<&SegmentFile>,
+        prev: Option<Digest>,
+    ) -> io::Result<(Option<Digest>, u64)> {
+        let bytes = std::fs::read(&segment.path)?;
+        let scan = segment::scan_open(&bytes);
+        if scan.kept_len == 0 {
+            self.say(segment.number, 0, None, prev, None)?;
+            std::fs::remove_file(&segment.path)?;
+            return Ok((None, 0));
+        }
+        let continues = match follower {
+            Some(file) => segment::scan_open(&std::fs::read(&file.path)?).header.map(|h| h.signer),
+            None => None,
+        };
+        let entry = self.say(segment.number, scan.blocks, scan.kept, prev, continues)?;
+        // The kept bytes end where the first cut of this recovery put it: what stood behind is gone after this.
+        let file = OpenOptions::new().write(true).open(&segment.path)?;
+        let end = scan.kept_len as u64;
+        file.set_len(end)?;
+        file.write_all_at(END, end)?;
+        file.write_all_at(&entry.line, end + END.len() as u64)?;
+        rustix::fs::fdatasync(&file)?;
+        let checked = check(&segment.path)?;
+        self.name(segment, &checked.digest)?;
+        Ok((Some(checked.digest), scan.blocks))
+    }
+
+    fn name(&self, segment: &SegmentFile, digest: &Digest) -> io::Result<()> {
+        std::fs::rename(&segment.path, self.dir.closed_path(segment.number, digest))?;
+        replace(&self.dir.path().join("head"), format!("{} {digest}\n", segment.number).as_bytes())?;
+        sync_dir(self.dir.path())
+    }
+
+    /// The `recovered` entry of a segment: the one that the chain has, or a new one.
+    fn say(
+        &self,
+        segment: u32,
+        blocks: u64,
+        kept: Option<Digest>,
+        head: Option<Digest>,
+        continues: Option<PublicKey>,
+    ) -> io::Result<Entry> {
+        let earlier = self.said.iter().find(|e| matches!(e.kind, Kind::Recovered { segment: s, .. } if s == segment));
+        if let Some(entry) = earlier {
+            return Ok((*entry).clone());
+        }
+        let kind = Kind::Recovered {
+            session: self.dir.session(),
+            segment,
+            blocks,
+            kept,
+            head,
+            reason: self.reason.to_owned(),
+            old_boot: self.about.boot,
+            continues,
+        };
+        self.chain.append(kind).map_err(|f| io::Error::other(f.what))
+    }
+}

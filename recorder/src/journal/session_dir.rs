@@ -1,0 +1,166 @@
+//! One session's folder in the spool: its lock, its files and their names.
+//!
+//! Not for closing or recovering segments (`closing`, `recovery`), nor for delivery (`ship`).
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use hansard_schemas::ids::BootId;
+use hansard_schemas::{ChainId, Digest, SessionId};
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use super::file::replace;
+
+/// What `ship` must know of a session whose recorder is gone. Nothing in it is secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct About {
+    /// The chain that holds its `start`.
+    pub chain: ChainId,
+    /// Sequence number of that entry.
+    pub start_seq: u64,
+    /// The boot it ran in.
+    pub boot: BootId,
+    /// Addresses of its sinks.
+    pub sinks: Vec<String>,
+}
+
+/// What a file of the folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// Closed: synced and signed.
+    Closed,
+    /// Open, or closed and not yet signed.
+    Journal,
+}
+
+/// One segment that the folder holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SegmentFile {
+    /// Its number.
+    pub number: u32,
+    /// What it is.
+    pub form: Form,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// A session's folder, locked for as long as this value lives.
+#[derive(Debug)]
+pub struct SessionDir {
+    path: PathBuf,
+    session: SessionId,
+    _lock: File,
+}
+
+impl SessionDir {
+    /// Makes the folder of a new session and locks it.
+    pub fn create(sessions: &Path, session: SessionId) -> io::Result<Self> {
+        let path = sessions.join(session.to_string());
+        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+        let lock = File::create_new(path.join("lock"))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Self { path, session, _lock: lock })
+    }
+
+    /// Locks the folder of a session that nobody runs; `None` when somebody does.
+    pub fn take(sessions: &Path, session: SessionId) -> io::Result<Option<Self>> {
+        let path = sessions.join(session.to_string());
+        // Created where it is missing: a folder without its lock was left by a crash between the two.
+        let lock = File::options().create(true).truncate(false).write(true).open(path.join("lock"))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self { path, session, _lock: lock })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whose it is.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Name of an open segment's file.
+    pub fn journal_path(&self, number: u32) -> PathBuf {
+        self.path.join(format!("{number:06}.journal"))
+    }
+
+    /// Name of a closed segment's file.
+    pub fn closed_path(&self, number: u32, digest: &Digest) -> PathBuf {
+        self.path.join(format!("{number:06}-{}.hseg", digest.short()))
+    }
+
+    /// Writes `about.json`, durably.
+    pub fn write_about(&self, about: &About) -> io::Result<()> {
+        replace(&self.path.join("about.json"), &serde_json::to_vec(about).map_err(io::Error::other)?)
+    }
+
+    /// Reads `about.json`; `None` where there is none (the crash was before the `start` entry).
+    pub fn read_about(&self) -> io::Result<Option<About>> {
+        match std::fs::read(self.path.join("about.json")) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Writes one line into a small file of the folder, durably.
+    pub fn write_line(&self, name: &str, line: &str) -> io::Result<()> {
+        replace(&self.path.join(name), format!("{line}\n").as_bytes())
+    }
+
+    /// Reads such a line.
+    pub fn read_line(&self, name: &str) -> Option<String> {
+        std::fs::read_to_string(self.path.join(name)).ok().map(|s| s.trim_end().to_owned())
+    }
+
+    /// The segments it holds, by number; what is neither a closed nor an open segment is passed over.
+    pub fn segments(&self) -> io::Result<Vec<SegmentFile>> {
+        list_segments(&self.path)
+    }
+
+    /// Highest closed segment as `head` has it.
+    pub fn head(&self) -> Option<(u32, Digest)> {
+        read_head(&self.path)
+    }
+
+    /// Removes the folder with all that is in it: every sink has everything.
+    pub fn remove_files(&self) -> io::Result<()> {
+        std::fs::remove_dir_all(&self.path)
+    }
+}
+
+/// The segments of a session's folder, by number.
+pub fn list_segments(dir: &Path) -> io::Result<Vec<SegmentFile>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
+        let (form, number) = if let Some(stem) = name.strip_suffix(".journal") {
+            (Form::Journal, stem)
+        } else if let Some((number, _)) = name.strip_suffix(".hseg").and_then(|stem| stem.split_once('-')) {
+            (Form::Closed, number)
+        } else {
+            continue;
+        };
+        if let (6, Ok(number)) = (number.len(), number.parse()) {
+            found.push(SegmentFile { number, form, path });
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// `head` of any session's folder, without its lock.
+pub fn read_head(dir: &Path) -> Option<(u32, Digest)> {
+    let text = std::fs::read_to_string(dir.join("head")).ok()?;
+    let (number, digest) = text.trim_end().split_once(' ')?;
+    Some((number.parse().ok()?, digest.parse().ok()?))
+}

@@ -1,0 +1,83 @@
+//! Group sync: one thread makes everything that was journaled durable, once an interval.
+//!
+//! It belongs to the journal and not to a session. Relays never wait on it; a failed sync marks the file, and the
+//! session closes it as damaged. Not for the syncs of closing: those are in `closing`.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::file::{Tracked, sync_dir};
+
+#[derive(Debug, Default)]
+struct State {
+    files: Vec<Weak<Tracked>>,
+    /// Directories with names that are not durable yet.
+    dirs: Vec<PathBuf>,
+    stopping: bool,
+}
+
+/// The group sync of this process.
+#[derive(Debug)]
+pub struct GroupSync {
+    state: Arc<(Mutex<State>, Condvar)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // A poisoned lock still guards a consistent list: every change to it is one push or one take.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl GroupSync {
+    /// Starts the thread.
+    pub fn start(interval: Duration) -> std::io::Result<Self> {
+        let state = Arc::new((Mutex::new(State::default()), Condvar::new()));
+        let shared = Arc::clone(&state);
+        let thread = std::thread::Builder::new().name("sync".into()).spawn(move || run(&shared, interval))?;
+        Ok(Self { state, thread: Some(thread) })
+    }
+
+    /// From now on this file is synced every interval, for as long as somebody holds it.
+    pub fn watch(&self, file: &Arc<Tracked>, dir: PathBuf) {
+        let mut state = locked(&self.state.0);
+        state.files.push(Arc::downgrade(file));
+        if !state.dirs.contains(&dir) {
+            state.dirs.push(dir);
+        }
+    }
+
+    /// Ends the thread after its present round.
+    pub fn stop(mut self) {
+        locked(&self.state.0).stopping = true;
+        self.state.1.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // It ends by itself; its panic, were there one, has been printed already.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(shared: &(Mutex<State>, Condvar), interval: Duration) {
+    loop {
+        let (files, dirs) = {
+            let state = locked(&shared.0);
+            let waited = shared.1.wait_timeout_while(state, interval, |s| !s.stopping);
+            let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if state.stopping {
+                return;
+            }
+            state.files.retain(|f| f.strong_count() > 0);
+            (state.files.clone(), std::mem::take(&mut state.dirs))
+        };
+        for file in files.iter().filter_map(Weak::upgrade) {
+            // The file remembers a failure, and its session acts on it.
+            let _ = file.sync();
+        }
+        for dir in dirs {
+            // A directory that cannot be synced is tried again when closing, where failure has consequences.
+            let _ = sync_dir(&dir);
+        }
+    }
+}

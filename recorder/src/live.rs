@@ -1,0 +1,260 @@
+//! A running session's parts, put together at the start and taken apart at the end.
+//!
+//! The order is the promise: the folder is locked, then the chain says `start`, then segment 0 is durable, and only then
+//! may the command be started; at the end the last segment is durable, then the chain says `end`, then delivery is
+//! awaited for a while. Not for what happens in between: the relay and `capture::session`.
+
+use std::ffi::OsString;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use hansard_schemas::cast::{CastHeader, Size, Term};
+use hansard_schemas::chain::Kind;
+use hansard_schemas::keys::Recipients;
+use hansard_schemas::seal::SigningKey;
+use hansard_schemas::segment::Compression;
+use hansard_schemas::session::Stop;
+use hansard_schemas::{SessionId, Timestamp};
+use hansard_sinks::Sink;
+use rand::RngCore as _;
+
+use crate::capture::masking::{Masking, Prompts};
+use crate::capture::segments::{Blocked, Segments, Shape};
+use crate::capture::session::{Quota, SessionRecorder};
+use crate::capture::who::{Host, Stated, identify};
+use crate::cli::InputMode;
+use crate::config::Config;
+use crate::host_chain::HostChain;
+use crate::journal::closing::Closer;
+use crate::journal::file::sync_dir;
+use crate::journal::session_dir::{About, SessionDir};
+use crate::journal::spool::{Spool, occupy_reserve};
+use crate::journal::stall::StallWatch;
+use crate::journal::sync::GroupSync;
+use crate::report::{Failure, io};
+use crate::ship::deliver::release_all;
+use crate::ship::{Shipper, Status, Waker};
+
+/// CHAIN-3.
+const CHECKPOINT: Duration = Duration::from_secs(60);
+/// How long the closing of the last segment may take before the session is left to recovery.
+const CLOSE_LIMIT: Duration = Duration::from_secs(30);
+
+/// What a session is made of.
+#[derive(Debug)]
+pub struct Plan {
+    /// The effective configuration.
+    pub config: Config,
+    /// Who may read it.
+    pub recipients: Recipients,
+    /// Whether it has a terminal.
+    pub interactive: bool,
+    /// What the user says of it.
+    pub stated: Stated,
+    /// The terminal's size at the start.
+    pub size: Size,
+}
+
+/// A session that is being recorded.
+pub struct Live {
+    /// What the tee submits to.
+    pub recorder: SessionRecorder,
+    session: SessionId,
+    dir: Arc<SessionDir>,
+    chain: Arc<HostChain>,
+    shipper: Shipper,
+    checkpoints: Checkpoints,
+    final_wait: Duration,
+    addresses: Vec<String>,
+}
+
+/// How a session was left.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its id.
+    pub session: SessionId,
+    /// What each sink said last; empty when everything has arrived everywhere.
+    pub behind: Vec<Status>,
+}
+
+impl Live {
+    /// Starts recording. When this returns, what is submitted is kept.
+    pub fn start(plan: &Plan, sinks: Vec<Box<dyn Sink>>) -> Result<Self, Failure> {
+        let config = &plan.config;
+        let spool = Spool::open(&config.spool_dir()?)?;
+        spool.admit(config.spool.quota, config.spool.reserve)?;
+        let host = Host::this()?;
+        let chain = Arc::new(HostChain::open(&spool, &host)?);
+        let now = chrono::Utc::now();
+        let session = new_session(now.timestamp_millis());
+        let dir = SessionDir::create(&spool.sessions(), session).map_err(io("make a session in", spool.root()))?;
+        let begun = Self::announce_and_open(plan, sinks, &spool, &host, &chain, Timestamp::new(now), dir);
+        begun.map_err(|failure| failure.hint_if_none("nothing was started; see `hansard-record check`"))
+    }
+
+    fn announce_and_open(
+        plan: &Plan,
+        sinks: Vec<Box<dyn Sink>>,
+        spool: &Spool,
+        host: &Host,
+        chain: &Arc<HostChain>,
+        started: Timestamp,
+        dir: SessionDir,
+    ) -> Result<Self, Failure> {
+        let config = &plan.config;
+        let session = dir.session();
+        occupy_reserve(dir.path(), config.spool.reserve).map_err(io("reserve space in", dir.path()))?;
+        let identity = identify(session, started, host, plan.interactive, &plan.stated);
+        let header = CastHeader {
+            term: Term { cols: plan.size.cols, rows: plan.size.rows, kind: std::env::var("TERM").ok() },
+            timestamp: u64::try_from(started.unix_ms() / 1_000).unwrap_or(0),
+            command: shown_command(&plan.stated.command),
+            hansard: identity,
+        };
+        let (header_line, identity) = header.to_line().map_err(Failure::new)?;
+        let addresses: Vec<String> = sinks.iter().map(|s| s.address().to_owned()).collect();
+        let signer = SigningKey::generate();
+        let about = |start_seq| About { chain: chain.id(), start_seq, boot: chain.boot(), sinks: addresses.clone() };
+        // Before the entry, with a lower bound of its number: a crash between the two must find both.
+        let next_seq = chain.log().next_seq().map_err(io("read the host chain in", chain.dir()))?;
+        dir.write_about(&about(next_seq)).map_err(io("write in", dir.path()))?;
+        sync_dir(&spool.sessions()).map_err(io("sync", &spool.sessions()))?;
+        let entry = chain.append(Kind::Start { session, signer: signer.public(), identity })?;
+        let line = String::from_utf8_lossy(entry.line.trim_ascii_end()).into_owned();
+
+        let dir = Arc::new(dir);
+        let sync = Arc::new(GroupSync::start(config.journal.sync_interval).map_err(Failure::new)?);
+        let shipper = Shipper::start(sinks, &dir, chain).map_err(Failure::new)?;
+        let waker = shipper.waker();
+        let closer = Closer::start(Arc::clone(&dir), Arc::clone(chain), move || waker.wake()).map_err(Failure::new)?;
+        let shape = Shape {
+            max_segment: config.journal.max_segment,
+            interval_ms: u64::try_from(config.ship.interval.as_millis()).unwrap_or(u64::MAX),
+            compression: Compression { level: config.journal.level, window_log: None },
+        };
+        let stall = StallWatch::start(config.journal.stall).map_err(Failure::new)?;
+        let recipients = plan.recipients.clone();
+        let begun = Segments::begin(
+            Arc::clone(&dir),
+            sync,
+            closer,
+            recipients,
+            shape,
+            signer,
+            line,
+            &header_line,
+            plan.size,
+            stall.flag(),
+        );
+        let segments = begun.map_err(blocked)?;
+        segments.sync_now().map_err(io("sync the journal in", dir.path()))?;
+        sync_dir(dir.path()).map_err(io("sync", dir.path()))?;
+        let quota = Quota { spool: spool.clone(), bytes: config.spool.quota, full: config.spool.full };
+        let limit = (!plan.interactive).then_some(config.exec.stream_limit);
+        let masking = (config.input.mode == InputMode::Masked)
+            .then(|| Prompts::new(&config.input.prompt_patterns).map(Masking::new))
+            .transpose()
+            .map_err(Failure::new)?;
+        let recorder = SessionRecorder::new(segments, masking, limit, quota, stall);
+        let checkpoints =
+            Checkpoints::start(Arc::clone(chain), spool.clone(), shipper.waker()).map_err(Failure::new)?;
+        Ok(Self {
+            recorder,
+            session,
+            dir,
+            chain: Arc::clone(chain),
+            shipper,
+            checkpoints,
+            final_wait: config.ship.final_wait,
+            addresses,
+        })
+    }
+
+    /// The session's id.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Ends the recording: last segment, `end`, and a wait for the sinks with `progress` called meanwhile.
+    pub fn end(mut self, t_us: u64, stop: Stop, progress: impl FnMut(&[Status])) -> Result<Ended, Failure> {
+        let hint = "what was recorded is kept; `hansard-record ship` closes the session as recovered";
+        self.recorder.finish(t_us / 1_000, stop).map_err(|b| blocked(b).hint(hint))?;
+        if !self.recorder.segments().closer().wait_ended(CLOSE_LIMIT) {
+            let trouble = self.recorder.segments().closer().progress().trouble;
+            let what = trouble.unwrap_or_else(|| "the disk does not answer".into());
+            return Err(Failure::new(format_args!("session {} could not be closed: {what}", self.session)).hint(hint));
+        }
+        self.checkpoints.stop();
+        self.shipper.waker().wake();
+        let arrived = self.shipper.wait_caught_up(self.final_wait, progress);
+        let behind: Vec<Status> =
+            self.shipper.status().into_iter().filter(|s| !s.caught_up || s.trouble.is_some()).collect();
+        self.shipper.stop();
+        if arrived && behind.is_empty() {
+            // What stays is delivered again by `ship`, which is harmless.
+            let _ = release_all(&self.dir, &self.addresses);
+        }
+        drop(self.chain);
+        Ok(Ended { session: self.session, behind: if arrived { behind } else { or_all(behind, &self.addresses) } })
+    }
+}
+
+/// Not arrived in time, though no sink has said why.
+fn or_all(behind: Vec<Status>, addresses: &[String]) -> Vec<Status> {
+    if !behind.is_empty() {
+        return behind;
+    }
+    addresses.iter().map(|address| Status { address: address.clone(), ..Status::default() }).collect()
+}
+
+fn blocked(blocked: Blocked) -> Failure {
+    let (Blocked::Full(text) | Blocked::Refused(text) | Blocked::Fatal(text)) = blocked;
+    Failure::new(format_args!("the journal cannot be written: {text}"))
+}
+
+fn new_session(unix_ms: i64) -> SessionId {
+    let mut random = [0; 10];
+    rand::rngs::OsRng.fill_bytes(&mut random);
+    SessionId::new(u64::try_from(unix_ms).unwrap_or(0), &random)
+}
+
+fn shown_command(words: &[OsString]) -> Option<String> {
+    let words: Vec<_> = words.iter().map(|w| w.to_string_lossy()).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// The thread that writes checkpoints while the session is open.
+struct Checkpoints {
+    stopping: Arc<(Mutex<bool>, Condvar)>,
+    done: Arc<AtomicBool>,
+}
+
+impl Checkpoints {
+    fn start(chain: Arc<HostChain>, spool: Spool, waker: Waker) -> std::io::Result<Self> {
+        let stopping = Arc::new((Mutex::new(false), Condvar::new()));
+        let done = Arc::new(AtomicBool::new(false));
+        let (shared, finished) = (Arc::clone(&stopping), Arc::clone(&done));
+        std::thread::Builder::new().name("checkpoints".into()).spawn(move || {
+            loop {
+                let guard = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let waited = shared.1.wait_timeout_while(guard, CHECKPOINT, |stopping| !*stopping);
+                if *waited.unwrap_or_else(PoisonError::into_inner).0 {
+                    break;
+                }
+                // One that fails is followed by the next; the gap between two shows in the chain.
+                if chain.checkpoint(&spool).is_ok() {
+                    waker.wake();
+                }
+            }
+            finished.store(true, Ordering::Release);
+        })?;
+        Ok(Self { stopping, done })
+    }
+
+    fn stop(&self) {
+        *self.stopping.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.stopping.1.notify_all();
+        crate::journal::closing::wait_for(Duration::from_secs(1), || self.done.load(Ordering::Acquire));
+    }
+}

@@ -1,0 +1,157 @@
+//! One round of delivery to one sink: chain, segments from the cursor on, chain again.
+//!
+//! The chain goes first so that a store never shows segments of a session that nobody has announced, and last so that
+//! what the round's segments completed is witnessed with them. Not for when rounds happen.
+
+use std::io;
+use std::path::Path;
+
+use hansard_schemas::ChainId;
+use hansard_schemas::Digest;
+use hansard_schemas::names::{ChainName, SegmentName};
+use hansard_sinks::{Put, Sink, SinkError};
+
+use crate::host_chain::{HostChain, Log};
+use crate::journal::file::replace;
+use crate::journal::session_dir::{Form, SessionDir};
+
+/// Entries in one chain object.
+const CHAIN_ENTRIES: usize = 512;
+
+/// How many names of one range are tried when others have taken them.
+const SQUATTED_MAX: u64 = 16;
+
+/// What a round came to.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// Segments that the sink took.
+    pub segments: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Set when other bytes lie under a name that was to be written; ours is kept.
+    pub conflict: Option<String>,
+}
+
+/// First 16 hex digits of the SHA-256 of a sink's address: its name in the spool.
+pub fn sink_id(address: &str) -> String {
+    Digest::of(address.as_bytes()).short()
+}
+
+fn local(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> SinkError {
+    let name = path.display().to_string();
+    move |source| SinkError::Io { name, action, source }
+}
+
+/// Delivers all that is closed. Every step is idempotent: a cursor that was lost only costs work.
+pub fn deliver(sink: &mut dyn Sink, dir: &SessionDir, chain: &HostChain) -> Result<Delivery, SinkError> {
+    deliver_chain(sink, chain.dir(), &chain.log(), chain.id())?;
+    let delivery = deliver_segments(sink, dir, chain.id())?;
+    deliver_chain(sink, chain.dir(), &chain.log(), chain.id())?;
+    Ok(delivery)
+}
+
+/// The segments of one session.
+pub fn deliver_segments(sink: &mut dyn Sink, dir: &SessionDir, chain: ChainId) -> Result<Delivery, SinkError> {
+    let cursor_name = format!("cursor-{}", sink_id(sink.address()));
+    let cursor: u32 = dir.read_line(&cursor_name).and_then(|text| text.parse().ok()).unwrap_or(0);
+    let mut delivery = Delivery::default();
+    for segment in dir.segments().map_err(local(dir.path(), "list"))? {
+        if segment.form != Form::Closed {
+            break;
+        }
+        if segment.number < cursor {
+            continue;
+        }
+        let Some(digest16) = segment.path.file_stem().and_then(|s| s.to_str()).and_then(|s| s.split_once('-')) else {
+            continue;
+        };
+        let name = SegmentName {
+            chain16: chain.short(),
+            session: dir.session(),
+            number: segment.number,
+            digest16: digest16.1.to_owned(),
+        };
+        let bytes = std::fs::read(&segment.path).map_err(local(&segment.path, "read"))?;
+        if sink.put_once(&name.path(), &bytes)? == Put::Conflict {
+            // Kept in the spool: the cursor stays, and the reviewer is told by `verify` of the other one.
+            return Ok(Delivery {
+                conflict: Some(format!("{}: other bytes lie under the name of this segment", name.path())),
+                ..delivery
+            });
+        }
+        delivery.segments += 1;
+        delivery.bytes += bytes.len() as u64;
+        dir.write_line(&cursor_name, &(segment.number + 1).to_string())
+            .map_err(local(dir.path(), "write the cursor in"))?;
+    }
+    Ok(delivery)
+}
+
+/// The entries of a chain that the sink lacks.
+pub fn deliver_chain(sink: &mut dyn Sink, dir: &Path, log: &Log, chain: ChainId) -> Result<u64, SinkError> {
+    let cursor_path = dir.join(format!("cursor-{}", sink_id(sink.address())));
+    let mut cursor: u64 =
+        std::fs::read_to_string(&cursor_path).ok().and_then(|text| text.split(' ').next()?.parse().ok()).unwrap_or(0);
+    let mut sent = 0;
+    loop {
+        let mut lines = log.lines_from(cursor).map_err(local(dir, "read the chain in"))?;
+        lines.truncate(CHAIN_ENTRIES);
+        if lines.is_empty() {
+            return Ok(sent);
+        }
+        let last = cursor + lines.len() as u64 - 1;
+        put_range(sink, log, chain, cursor, last)?;
+        sent += lines.len() as u64;
+        cursor = last + 1;
+        // With the address, so that `ship` knows where the chain goes when no session is left to say it.
+        replace(&cursor_path, format!("{cursor} {}\n", sink.address()).as_bytes())
+            .map_err(local(dir, "write the cursor in"))?;
+    }
+}
+
+/// Puts entries `first` to `last`. The name of a chain object does not hold its digest, so somebody may have put other
+/// bytes under it: objects may overlap (CHAIN-4), and one that begins earlier has another name.
+fn put_range(sink: &mut dyn Sink, log: &Log, chain: ChainId, first: u64, last: u64) -> Result<Put, SinkError> {
+    let mut put = Put::Conflict;
+    for first in (first.saturating_sub(SQUATTED_MAX)..=first).rev() {
+        let mut lines = log.lines_from(first).map_err(local(log.dir(), "read the chain in"))?;
+        lines.truncate(usize::try_from(last + 1 - first).unwrap_or(usize::MAX));
+        put = sink.put_once(&ChainName { chain, first, last }.path(), &lines.concat())?;
+        if put != Put::Conflict {
+            break;
+        }
+    }
+    Ok(put)
+}
+
+/// Removes segments that every sink has, but the highest: the next one's `prev` is read from it after a crash.
+pub fn release(dir: &SessionDir, addresses: &[String]) -> io::Result<()> {
+    let delivered = |address: &String| -> u32 {
+        dir.read_line(&format!("cursor-{}", sink_id(address))).and_then(|text| text.parse().ok()).unwrap_or(0)
+    };
+    let everywhere = addresses.iter().map(delivered).min().unwrap_or(0);
+    let closed: Vec<_> = dir.segments()?.into_iter().filter(|s| s.form == Form::Closed).collect();
+    let highest = closed.last().map_or(0, |s| s.number);
+    for segment in closed.iter().filter(|s| s.number < everywhere && s.number < highest) {
+        match std::fs::remove_file(&segment.path) {
+            // Another sink's thread was faster.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Removes a session's folder when it is closed and every sink has all of it; true when it is gone.
+pub fn release_all(dir: &SessionDir, addresses: &[String]) -> io::Result<bool> {
+    let highest = dir.segments()?.last().map(|s| (s.form, s.number));
+    let has_all = |address: &String| {
+        let cursor: Option<u32> =
+            dir.read_line(&format!("cursor-{}", sink_id(address))).and_then(|text| text.parse().ok());
+        highest.is_none_or(|(form, number)| form == Form::Closed && cursor.is_some_and(|c| c > number))
+    };
+    if addresses.is_empty() || !addresses.iter().all(has_all) {
+        return Ok(false);
+    }
+    dir.remove_files().map(|()| true)
+}

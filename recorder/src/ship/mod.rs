@@ -1,0 +1,201 @@
+//! Delivery: what is closed goes to every sink of the session, in order, while the session runs.
+//!
+//! One thread a sink, so that one that is away holds up none. Retries back off with jitter and have no end; the spool
+//! is the queue, and a cursor per sink says what it has. Not for what a sink is: that is `hansard_sinks`.
+
+pub mod deliver;
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hansard_sinks::{Class, Sink};
+use rand::Rng as _;
+
+use self::deliver::{Delivery, deliver, release};
+use crate::host_chain::HostChain;
+use crate::journal::session_dir::SessionDir;
+
+/// First and longest pause between tries.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+
+/// One sink, as the session sees it.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
+    /// Its address, without credentials.
+    pub address: String,
+    /// Everything that was closed when it last looked has arrived.
+    pub caught_up: bool,
+    /// What it said last, if it refused.
+    pub trouble: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Counts wake-ups, so that none is missed.
+    rounds: u64,
+    /// How many rounds each sink has finished without an error.
+    done: Vec<u64>,
+    status: Vec<Status>,
+    stopping: bool,
+}
+
+type Shared = Arc<(Mutex<State>, Condvar)>;
+
+fn locked(shared: &Shared) -> MutexGuard<'_, State> {
+    // Each change is a few assignments that cannot panic between them.
+    shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Wakes the shippers: something was closed.
+#[derive(Debug, Clone)]
+pub struct Waker(Shared);
+
+impl Waker {
+    /// Wakes them.
+    pub fn wake(&self) {
+        locked(&self.0).rounds += 1;
+        self.0.1.notify_all();
+    }
+}
+
+/// The shippers of one session.
+#[derive(Debug)]
+pub struct Shipper {
+    shared: Shared,
+    _threads: Vec<JoinHandle<()>>,
+}
+
+impl Shipper {
+    /// Starts one thread for each sink.
+    pub fn start(sinks: Vec<Box<dyn Sink>>, dir: &Arc<SessionDir>, chain: &Arc<HostChain>) -> std::io::Result<Self> {
+        let status: Vec<Status> =
+            sinks.iter().map(|s| Status { address: s.address().to_owned(), ..Status::default() }).collect();
+        let addresses: Arc<[String]> = status.iter().map(|s| s.address.clone()).collect();
+        let state = State { rounds: 1, done: vec![0; sinks.len()], status, stopping: false };
+        let shared: Shared = Arc::new((Mutex::new(state), Condvar::new()));
+        let mut threads = Vec::new();
+        for (place, sink) in sinks.into_iter().enumerate() {
+            let one = One {
+                place,
+                sink,
+                addresses: Arc::clone(&addresses),
+                dir: Arc::clone(dir),
+                chain: Arc::clone(chain),
+                shared: Arc::clone(&shared),
+            };
+            threads.push(std::thread::Builder::new().name("ship".into()).spawn(move || one.run())?);
+        }
+        Ok(Self { shared, _threads: threads })
+    }
+
+    /// For whoever closes something.
+    pub fn waker(&self) -> Waker {
+        Waker(Arc::clone(&self.shared))
+    }
+
+    /// Waits until every sink has what was closed before this call; calls `progress` now and then.
+    pub fn wait_caught_up(&self, limit: Duration, mut progress: impl FnMut(&[Status])) -> bool {
+        let end = std::time::Instant::now() + limit;
+        let target = locked(&self.shared).rounds;
+        loop {
+            let guard = locked(&self.shared);
+            if guard.done.iter().all(|done| *done >= target) {
+                return true;
+            }
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let step = left.min(Duration::from_millis(100));
+            let (guard, _) = self.shared.1.wait_timeout(guard, step).unwrap_or_else(PoisonError::into_inner);
+            let status = guard.status.clone();
+            drop(guard);
+            progress(&status);
+        }
+    }
+
+    /// What each sink says now.
+    pub fn status(&self) -> Vec<Status> {
+        locked(&self.shared).status.clone()
+    }
+
+    /// Tells the threads to end after what they are doing; one that hangs in a request is left to the process's end.
+    pub fn stop(self) {
+        locked(&self.shared).stopping = true;
+        self.shared.1.notify_all();
+    }
+}
+
+struct One {
+    place: usize,
+    sink: Box<dyn Sink>,
+    addresses: Arc<[String]>,
+    dir: Arc<SessionDir>,
+    chain: Arc<HostChain>,
+    shared: Shared,
+}
+
+impl One {
+    fn run(mut self) {
+        let mut pause = BACKOFF.0;
+        loop {
+            let round = {
+                let state = locked(&self.shared);
+                let place = self.place;
+                let waited = self.shared.1.wait_while(state, |s| !s.stopping && s.done[place] >= s.rounds);
+                let state = waited.unwrap_or_else(PoisonError::into_inner);
+                if state.stopping {
+                    return;
+                }
+                state.rounds
+            };
+            match deliver(self.sink.as_mut(), &self.dir, &self.chain) {
+                Ok(delivery) => {
+                    pause = BACKOFF.0;
+                    self.note(round, &delivery);
+                    // What cannot be removed stays, and costs space only.
+                    let _ = release(&self.dir, &self.addresses);
+                }
+                Err(e) => {
+                    let never = e.class() == Class::Never;
+                    self.refused(e.to_string());
+                    if never {
+                        pause = BACKOFF.1;
+                    }
+                    if self.rest(pause) {
+                        return;
+                    }
+                    pause = (pause * 2).min(BACKOFF.1);
+                }
+            }
+        }
+    }
+
+    fn note(&self, round: u64, delivery: &Delivery) {
+        let mut state = locked(&self.shared);
+        state.done[self.place] = round;
+        let status = &mut state.status[self.place];
+        status.caught_up = true;
+        status.trouble = delivery.conflict.clone();
+        drop(state);
+        self.shared.1.notify_all();
+    }
+
+    fn refused(&self, why: String) {
+        let mut state = locked(&self.shared);
+        let status = &mut state.status[self.place];
+        status.caught_up = false;
+        status.trouble = Some(why);
+        drop(state);
+        self.shared.1.notify_all();
+    }
+
+    /// Waits for about `pause`; true when the threads are to end.
+    fn rest(&self, pause: Duration) -> bool {
+        let jittered = pause.mul_f64(rand::thread_rng().gen_range(0.5..1.5));
+        let state = locked(&self.shared);
+        let waited = self.shared.1.wait_timeout_while(state, jittered, |s| !s.stopping);
+        waited.unwrap_or_else(PoisonError::into_inner).0.stopping
+    }
+}
