@@ -1,0 +1,224 @@
+//! A disk that is full, fails a write, fails a sync, or hangs: the user sees it, nothing recorded before is lost, and the
+//! end is closed from the reserve.
+//!
+//! Full disks are small tmpfs mounts; failing and hanging calls are put in by strace on the one file that matters.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use hansard_tests::home::Home;
+use hansard_tests::terminal::{Terminal, find};
+use hansard_tests::{LONG, SOON, process, programs, stream, wait_until};
+
+use crate::heavy;
+use crate::trace::{Fault, open_segment};
+
+/// A small disk, unmounted when dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn new(home: &Home, size: &str) -> Self {
+        let path = home.join("small");
+        std::fs::create_dir(&path).expect("a folder");
+        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "none"]).arg(&path).status();
+        assert!(status.expect("mount runs").success(), "no tmpfs: this suite needs to be root");
+        Self(path)
+    }
+
+    fn resize(&self, size: &str) {
+        let status = Command::new("mount").args(["-o", &format!("remount,size={size}")]).arg(&self.0).status();
+        assert!(status.expect("mount runs").success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+const HELD: &str = "output is held";
+
+/// What the program showed: without the lines that the recorder added, each between line breaks.
+fn without_notices(shown: &[u8]) -> Vec<u8> {
+    let mut left = shown.to_vec();
+    while let Some(at) = find(&left, b"\r\nhansard-record: ") {
+        let end = find(&left[at + 2..], b"\r\n").map_or(left.len(), |n| at + 2 + n + 2);
+        left.drain(at..end);
+    }
+    left
+}
+
+/// Nothing more is displayed for a while.
+fn at_rest(terminal: &Terminal) {
+    let mut last = (terminal.shown(), Instant::now());
+    wait_until("output has come to rest", SOON, || {
+        let now = terminal.shown();
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        (last.1.elapsed() > Duration::from_millis(500)).then_some(())
+    });
+}
+
+#[test]
+fn a_full_disk_holds_the_output_until_there_is_space() {
+    let _heavy = heavy();
+    let home = Home::new();
+    // One segment that is never cut: nothing can be delivered to make room.
+    home.configure("[journal]\nmax_segment = 67108864\n[ship]\ninterval = \"1h\"\n");
+    let disk = SmallDisk::new(&home, "8m");
+    let (emit, length) = (programs::own("emit"), 20_usize << 20);
+    let command = [emit.to_str().expect("a path"), "--raw", "random", "3", &length.to_string(), "4096"];
+    let call = home.recorder(["run", "--quiet", "--spool"]).arg(&disk.0).arg("--").args(command);
+    let mut terminal = Terminal::raw_running(&call);
+    terminal.wait_text(HELD);
+    at_rest(&terminal);
+    assert!(terminal.shown() < length);
+    disk.resize("100m");
+    assert_eq!(terminal.status(LONG), 0);
+    let shown = terminal.drained();
+    assert!(without_notices(&shown) == stream::random(3, length), "what was displayed is not the stream");
+    assert!(without_notices(&home.raw("latest")) == stream::random(3, length), "what was recorded is not the stream");
+    home.assert_complete();
+}
+
+#[test]
+fn a_session_on_a_full_disk_is_closed_from_the_reserve() {
+    let _heavy = heavy();
+    let home = Home::new();
+    home.configure("[journal]\nmax_segment = 67108864\n[ship]\ninterval = \"1h\"\n");
+    let disk = SmallDisk::new(&home, "8m");
+    let emit = programs::own("emit");
+    let command = [emit.to_str().expect("a path"), "--raw", "random", "3", "20000000", "4096"];
+    let call = home.recorder(["run", "--quiet", "--spool"]).arg(&disk.0).arg("--").args(command);
+    let mut terminal = Terminal::raw_running(&call);
+    terminal.wait_text(HELD);
+    at_rest(&terminal);
+    process::send(terminal.pid(), rustix::process::Signal::TERM);
+    terminal.ended(SOON);
+    let shown = without_notices(&terminal.drained());
+    assert!(shown.len() > 1 << 20);
+    let recorded = without_notices(&home.raw("latest"));
+    assert!(recorded.starts_with(&shown), "{} bytes were displayed, {} recorded", shown.len(), recorded.len());
+    let verified = home.verify::<&str>([]);
+    assert_eq!(verified.code, 0, "{}", verified.said);
+    assert!(verified.said.contains("complete"), "{}", verified.said);
+}
+
+#[test]
+fn a_disk_without_space_starts_no_session() {
+    let home = Home::new();
+    let disk = SmallDisk::new(&home, "1m");
+    let output = home.recorder(["run", "--quiet", "--spool"]).arg(&disk.0).args(["--", "touch", "started"]).output();
+    assert_eq!(hansard_tests::call::code(&output), 125);
+    assert!(hansard_tests::call::said(&output).contains("hint:"), "{}", hansard_tests::call::said(&output));
+    assert!(!home.join("started").exists());
+}
+
+/// A session that answers every line, with a fault put on its open segment.
+struct Session {
+    home: Home,
+    terminal: Terminal,
+    segment: PathBuf,
+}
+
+fn session(config: &str) -> Session {
+    let home = Home::new();
+    home.configure(config);
+    let terminal = Terminal::running(&home.record_sh("echo ready; while read x; do echo \"got $x\"; done; exit 6"));
+    terminal.wait_text("ready\r\n");
+    let segment = open_segment(&home.spool());
+    Session { home, terminal, segment }
+}
+
+impl Session {
+    fn fault(&self, calls: &str, inject: &str) -> Fault {
+        Fault::on(self.terminal.pid(), &self.segment, calls, inject, &self.home.join("strace.log"))
+    }
+
+    fn say(&self, line: &str) {
+        self.terminal.type_in(format!("{line}\n"));
+        self.terminal.wait_text(&format!("got {line}\r\n"));
+    }
+
+    /// Ends it; everything displayed was recorded, and everything verifies. Gives what was displayed.
+    fn finish(mut self, verdict: &str) -> (Home, String) {
+        self.terminal.type_in("\x04");
+        assert_eq!(self.terminal.status(SOON), 6);
+        let shown = self.terminal.drained();
+        let recorded = self.home.raw("latest");
+        let (shown_itself, recorded_itself) = (without_notices(&shown), without_notices(&recorded));
+        assert_eq!(String::from_utf8_lossy(&recorded_itself), String::from_utf8_lossy(&shown_itself));
+        let verified = self.home.verify::<&str>([]);
+        assert_eq!(verified.code, 0, "{}", verified.said);
+        assert!(verified.said.contains(verdict), "{}", verified.said);
+        (self.home, String::from_utf8_lossy(&shown).into_owned())
+    }
+}
+
+#[test]
+fn a_failing_sync_gives_the_segment_up_and_says_so() {
+    let session = session("[journal]\nsync_interval = \"100ms\"\n");
+    let fault = session.fault("fdatasync", "fdatasync:error=EIO:when=1");
+    session.say("one");
+    wait_until("the next segment", SOON, || (!session.segment.exists() || open_segment(&session.home.spool()) != session.segment).then_some(()));
+    drop(fault);
+    session.say("two");
+    let (home, _) = session.finish("complete");
+    let cast = String::from_utf8(home.export("latest", "cast")).expect("asciicast is UTF-8");
+    assert!(cast.lines().any(|l| l.contains("\"g\"") && l.contains("damaged")), "no gap says so:\n{cast}");
+}
+
+#[test]
+fn a_failing_write_loses_nothing_that_was_displayed() {
+    for error in ["EIO", "EDQUOT", "ENOSPC"] {
+        let session = session("[journal]\nsync_interval = \"100ms\"\n");
+        let fault = session.fault("write", &format!("write:error={error}:when=1..3"));
+        session.say("one");
+        session.say("two");
+        drop(fault);
+        session.say("three");
+        session.finish("complete");
+    }
+}
+
+#[test]
+fn a_write_cut_short_is_continued() {
+    // Only part of a block reaches the file, then the disk is full: what follows must be the rest of that very block.
+    let session = session("");
+    let fault = session.fault("write", "write:error=EINTR:when=1..2");
+    session.say("one");
+    drop(fault);
+    session.finish("complete");
+}
+
+#[test]
+fn a_hanging_write_is_shown_and_holds_the_output() {
+    let session = session("[journal]\nstall = \"300ms\"\n");
+    let fault = session.fault("write", "write:delay_enter=2500000:when=1");
+    let started = Instant::now();
+    session.terminal.type_in("one\n");
+    session.terminal.wait_text("the disk of the spool does not answer");
+    assert!(!session.terminal.text().contains("got one"), "it was displayed before it was recorded");
+    session.terminal.wait_text("got one\r\n");
+    assert!(started.elapsed() > Duration::from_secs(2), "the disk did not hang");
+    drop(fault);
+    session.say("two");
+    session.finish("complete");
+}
+
+#[test]
+fn a_hanging_sync_does_not_hold_the_output() {
+    let session = session("[journal]\nsync_interval = \"50ms\"\n");
+    let fault = session.fault("fdatasync", "fdatasync:delay_enter=3000000:when=1");
+    session.say("zero");
+    let started = Instant::now();
+    for line in ["one", "two", "three"] {
+        session.say(line);
+    }
+    assert!(started.elapsed() < Duration::from_secs(2), "the relay waited {:?} for a sync", started.elapsed());
+    drop(fault);
+    session.finish("complete");
+}

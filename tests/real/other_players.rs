@@ -1,0 +1,111 @@
+//! asciinema 3 as the outside judge: it converts every export without error, and shows what the terminal showed.
+//!
+//! `ASCIINEMA` names it; otherwise it is `asciinema` in `PATH`, and must be of version 3.
+
+use std::path::PathBuf;
+
+use hansard_tests::call::said;
+use hansard_tests::home::Home;
+use hansard_tests::terminal::Terminal;
+use hansard_tests::{LONG, SOON, programs, stream};
+
+use crate::heavy;
+
+fn asciinema() -> PathBuf {
+    let program = std::env::var_os("ASCIINEMA").map_or_else(|| programs::outside("asciinema"), PathBuf::from);
+    let version = std::process::Command::new(&program).arg("--version").output().expect("asciinema runs");
+    assert!(said(&version).starts_with("asciinema 3."), "this suite needs asciinema 3; {} is {}", program.display(), said(&version));
+    program
+}
+
+/// Converts the latest recording into every form that asciinema knows; gives what it takes for the raw output.
+fn judged(home: &Home) -> Vec<u8> {
+    let program = asciinema();
+    let cast = home.join("export.cast");
+    home.replay(["export", "latest", "--as", "cast", "-o"]).arg(&cast).ok();
+    for form in ["raw", "txt", "asciicast-v2", "asciicast-v3"] {
+        let call = home.call(&program).args(["convert", "-q", "--overwrite", "-f", form]).arg(&cast).arg(home.join(form));
+        let output = call.output();
+        assert!(output.status.success(), "{form}: {}", said(&output));
+    }
+    std::fs::read(home.join("raw")).expect("its raw form")
+}
+
+fn emitted(args: &[&str]) -> (Home, Vec<u8>) {
+    let home = Home::new();
+    let emit = programs::own("emit");
+    let mut command = vec![emit.to_str().expect("a path"), "--raw"];
+    command.extend(args);
+    let mut terminal = Terminal::raw_running(&home.record(&command));
+    assert_eq!(terminal.status(LONG), 0);
+    let shown = terminal.drained();
+    assert!(home.raw("latest") == shown);
+    (home, shown)
+}
+
+#[test]
+fn valid_text_comes_out_as_it_was_shown() {
+    let (home, shown) = emitted(&["mixed", "3", "1000000", "4093"]);
+    assert!(judged(&home) == shown, "asciinema gives other bytes");
+    let (home, shown) = emitted(&["lines", "3", "1000000", "65536"]);
+    assert!(judged(&home) == shown, "asciinema gives other bytes");
+}
+
+#[test]
+fn every_byte_value_and_every_ill_formed_sequence() {
+    let all: String = (0..=255).map(|byte| format!("{byte:02x}")).collect();
+    let (home, shown) = emitted(&["hex", &all]);
+    assert_eq!(String::from_utf8_lossy(&judged(&home)), String::from_utf8_lossy(&shown));
+    let ill = "61efbfbd80efbfbdc2e4b8f09f98c080eda080f4908080f8888080feff7a";
+    for args in [vec!["hex", ill], vec!["hex", "61f09f", "10", "9880", "50", "c3", "50", "28"]] {
+        let (home, _) = emitted(&args);
+        judged(&home);
+    }
+}
+
+#[test]
+fn streams_of_64_mib() {
+    let _heavy = heavy();
+    let length = (64 << 20).to_string();
+    let (home, shown) = emitted(&["mixed", "11", &length, "65521"]);
+    assert!(judged(&home) == shown, "asciinema gives other bytes");
+    drop(home);
+    let (home, shown) = emitted(&["random", "13", &length, "65521"]);
+    assert!(shown == stream::random(13, 64 << 20));
+    judged(&home);
+}
+
+#[test]
+fn sessions_of_several_kinds() {
+    let home = Home::new();
+    home.record_sh("echo out; echo err >&2; exit 3").output();
+    assert_eq!(judged(&home), b"out\n", "an exec session: standard output only, other codes are skipped");
+
+    let home = Home::new();
+    let mut terminal = Terminal::running(&home.recorder(["run", "--quiet", "--input", "on", "--", "/bin/sh", "-i"]).env("PS1", "ready> "));
+    terminal.wait_text("ready> ");
+    terminal.resize(100, 30);
+    terminal.type_in("stty size\n");
+    terminal.wait_text("30 100");
+    terminal.type_in("exit\n");
+    assert_eq!(terminal.status(SOON), 0);
+    let shown = terminal.drained();
+    assert_eq!(judged(&home), shown);
+
+    let home = Home::small_segments();
+    let emit = programs::own("emit");
+    let mut terminal = Terminal::raw_running(&home.record([emit.to_str().expect("a path"), "--raw", "random", "5", "500000", "1000"]));
+    assert_eq!(terminal.status(LONG), 0);
+    judged(&home);
+
+    // A recovered one.
+    let home = Home::new();
+    let mut terminal = Terminal::raw_running(&home.record([emit.to_str().expect("a path"), "--raw", "bulk"]));
+    assert!(terminal.waits(SOON, |b| b.len() > 500_000));
+    hansard_tests::process::kill_recorder(terminal.pid());
+    terminal.ended(SOON);
+    home.recorder(["ship"]).ok();
+    let raw = home.raw("latest");
+    assert!(raw.starts_with(&terminal.drained()));
+    assert!(judged(&home) == raw);
+}
