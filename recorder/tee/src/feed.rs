@@ -1,0 +1,149 @@
+//! Standard input of an exec session, where it is captured: read, recorded, given to the child by a pipe.
+//!
+//! What a child leaves unread in a file is given back, so that the next reader of it goes on there. Not for input that
+//! is off: the child then has standard input itself.
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::{FileType, OFlags, SeekFrom, fstat, seek};
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+
+use crate::error::TeeError;
+use crate::link::Link;
+use crate::message::Message;
+use crate::outlet::{duplicate, reopen};
+use crate::queue::Queue;
+use crate::sys;
+
+const READ_BYTES: usize = 64 * 1024;
+
+/// Standard input on its way.
+pub(crate) struct Feed {
+    from: OwnedFd,
+    kind: FileType,
+    to: Option<OwnedFd>,
+    /// Read, not accepted yet.
+    held: Vec<u8>,
+    queue: Queue,
+    end: End,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    NotYet,
+    /// Read, not accepted yet.
+    Seen,
+    Told,
+}
+
+/// Where its descriptors stand in a round's poll.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Places {
+    from: Option<usize>,
+    to: Option<usize>,
+}
+
+impl Feed {
+    /// From our standard input to this pipe.
+    pub(crate) fn new(to: OwnedFd) -> io::Result<Self> {
+        let stdin = rustix::stdio::stdin();
+        let kind = FileType::from_raw_mode(fstat(stdin)?.st_mode);
+        let own = match kind {
+            // Others may read from it too, so that "ready" may be over by the time of our read.
+            FileType::Fifo | FileType::CharacterDevice => {
+                reopen(stdin, OFlags::RDONLY).or_else(|_| duplicate(stdin))?
+            }
+            _ => duplicate(stdin)?,
+        };
+        rustix::io::ioctl_fionbio(&to, true)?;
+        Ok(Self { from: own, kind, to: Some(to), held: Vec::new(), queue: Queue::default(), end: End::NotYet })
+    }
+
+    fn is_open(&self) -> bool {
+        self.to.is_some()
+    }
+
+    pub(crate) fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) -> Places {
+        let mut places = Places::default();
+        let Some(to) = &self.to else { return places };
+        if self.end == End::NotYet && self.held.is_empty() && self.queue.is_empty() {
+            places.from = Some(fds.len());
+            fds.push(PollFd::new(&self.from, PollFlags::IN));
+        }
+        let events = if self.queue.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
+        places.to = Some(fds.len());
+        fds.push(PollFd::from_borrowed_fd(to.as_fd(), events));
+        places
+    }
+
+    pub(crate) fn serve(&mut self, places: Places, came: &[PollFlags], link: &mut Link<'_>) -> Result<(), TeeError> {
+        let flags = |at: Option<usize>| at.and_then(|at| came.get(at)).copied().unwrap_or(PollFlags::empty());
+        if flags(places.to).intersects(PollFlags::ERR) {
+            // The child has closed its standard input.
+            self.stop();
+        }
+        if self.is_open() && !flags(places.from).is_empty() {
+            self.read();
+        }
+        if !self.held.is_empty() && link.offer(Message::Input { bytes: &self.held, hidden: false })? {
+            self.queue.push(&self.held);
+            self.held.clear();
+        }
+        if self.end == End::Seen && self.held.is_empty() && link.offer(Message::InputEnd)? {
+            self.end = End::Told;
+        }
+        self.write();
+        Ok(())
+    }
+
+    fn read(&mut self) {
+        self.held.reserve_exact(READ_BYTES);
+        let result = match self.kind {
+            FileType::Socket => {
+                let mut bytes = vec![0; READ_BYTES];
+                rustix::net::recv(&self.from, &mut bytes[..], RecvFlags::DONTWAIT).map(|(count, _)| {
+                    self.held.extend_from_slice(bytes.get(..count).unwrap_or_default());
+                    count
+                })
+            }
+            _ => rustix::io::read(&self.from, rustix::buffer::spare_capacity(&mut self.held)),
+        };
+        match result {
+            Ok(1..) | Err(Errno::AGAIN | Errno::INTR) => {}
+            Ok(0) | Err(_) => self.end = End::Seen,
+        }
+    }
+
+    fn write(&mut self) {
+        while let Some(to) = &self.to
+            && !self.queue.is_empty()
+        {
+            match rustix::io::write(to, self.queue.front()) {
+                Ok(count) => self.queue.taken(count),
+                Err(Errno::AGAIN | Errno::INTR) => return,
+                Err(_) => self.stop(),
+            }
+        }
+        if self.end == End::Told {
+            self.to = None;
+        }
+    }
+
+    /// The child reads no more: what it left of a file is given back.
+    pub(crate) fn stop(&mut self) {
+        let Some(to) = self.to.take() else { return };
+        let left = sys::queue_of(&to) + self.queue.len() as u64 + self.held.len() as u64;
+        self.queue.clear();
+        self.held.clear();
+        if self.kind == FileType::RegularFile
+            && left > 0
+            && let Ok(left) = i64::try_from(left)
+        {
+            // The offset belongs to the open file, so the shell's next command sees it.
+            let _ = seek(&self.from, SeekFrom::Current(-left));
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! One output stream of an exec session: the child's pipe, the recorder, where it was to go.
+//!
+//! Not for the order between two streams: two pipes have none.
+
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags};
+
+use crate::error::TeeError;
+use crate::hold::{Due, Gather};
+use crate::link::Link;
+use crate::message::{Message, Stream};
+use crate::outlet::Outlet;
+use crate::queue::Queue;
+
+/// With more than this not yet written the child's pipe is left alone, so that it waits as without us.
+const QUEUE_BYTES: usize = 64 * 1024;
+
+/// A stream on its way.
+pub(crate) struct Lane {
+    stream: Stream,
+    from: Option<OwnedFd>,
+    to: Option<Outlet>,
+    gather: Gather,
+    pub(crate) gather_us: Option<u64>,
+    queue: Queue,
+}
+
+/// Where a lane's descriptors stand in a round's poll.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Places {
+    from: Option<usize>,
+    to: Option<usize>,
+}
+
+impl Lane {
+    pub(crate) fn new(stream: Stream, from: OwnedFd, to: BorrowedFd<'_>) -> io::Result<Self> {
+        // The pipe's other end is another open file, so this does not reach the child.
+        rustix::io::ioctl_fionbio(&from, true)?;
+        let to = Some(Outlet::new(to)?);
+        Ok(Self { stream, from: Some(from), to, gather: Gather::new(), gather_us: None, queue: Queue::default() })
+    }
+
+    /// Nothing more comes, and all that came is recorded and written.
+    pub(crate) fn is_done(&self) -> bool {
+        self.from.is_none() && self.is_drained()
+    }
+
+    /// All that came so far is recorded and written.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.gather.is_empty() && self.queue.is_empty()
+    }
+
+    pub(crate) fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) -> Places {
+        let mut places = Places::default();
+        if let Some(from) = &self.from
+            && self.queue.len() < QUEUE_BYTES
+            && self.gather.has_room()
+        {
+            places.from = Some(fds.len());
+            fds.push(PollFd::new(from, PollFlags::IN));
+        }
+        if let Some(to) = &self.to {
+            // Without OUT, too: that its reader is gone is told unasked.
+            let events = if self.queue.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
+            places.to = Some(fds.len());
+            fds.push(PollFd::from_borrowed_fd(to.as_fd(), events));
+        }
+        places
+    }
+
+    /// Reads once if there is something; gives back whether there was.
+    pub(crate) fn read(&mut self, places: Places, came: &[PollFlags], now_us: u64) -> bool {
+        let flags = |at: Option<usize>| at.and_then(|at| came.get(at)).copied().unwrap_or(PollFlags::empty());
+        if flags(places.to).intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
+            self.close_outer();
+        }
+        let Some(from) = self.from.as_ref().filter(|_| !flags(places.from).is_empty()) else { return false };
+        match self.gather.read(from, now_us) {
+            Ok(1..) => {}
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Ok(0) | Err(_) => self.from = None,
+        }
+        true
+    }
+
+    /// Gives the recorder what is due and writes what it accepted.
+    pub(crate) fn submit(&mut self, link: &mut Link<'_>) -> Result<(), TeeError> {
+        self.gather_us = None;
+        loop {
+            match self.gather.due(link.now_us, self.from.is_none()) {
+                Due::Nothing => break,
+                Due::At(us) => {
+                    self.gather_us = Some(us);
+                    break;
+                }
+                Due::Now(count) => {
+                    let bytes = self.gather.front(count);
+                    if !link.offer(Message::Output { stream: self.stream, bytes })? {
+                        break;
+                    }
+                    if self.to.is_some() {
+                        self.queue.push(bytes);
+                    }
+                    self.gather.taken(count, link.now_us);
+                }
+            }
+        }
+        self.write();
+        Ok(())
+    }
+
+    /// Shows the recorder's own text on this stream.
+    pub(crate) fn show(&mut self, text: &str) {
+        if self.to.is_some() {
+            self.queue.push(text.as_bytes());
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
+        while let Some(to) = &self.to
+            && !self.queue.is_empty()
+        {
+            match to.write(self.queue.front()) {
+                Ok(0) => return,
+                Ok(count) => self.queue.taken(count),
+                Err(_) => self.close_outer(),
+            }
+        }
+        if self.from.is_none() && self.gather.is_empty() {
+            self.release();
+        }
+    }
+
+    /// Nobody reads it any more: the child is to be told by its next write, as without us.
+    fn close_outer(&mut self) {
+        self.from = None;
+        self.queue.clear();
+        self.release();
+    }
+
+    /// Lets go of where it went, so that whoever waits for its end sees it.
+    fn release(&mut self) {
+        if self.to.take().is_some() && self.stream == Stream::Output {
+            forget_standard(1);
+        }
+    }
+}
+
+/// Puts /dev/null in the place of a standard descriptor, whose number must not be given to another file.
+pub(crate) fn forget_standard(number: i32) {
+    use rustix::fs::{Mode, OFlags, open};
+    let Ok(null) = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) else { return };
+    // Refused only where descriptors cannot be duplicated; then it stays as it was.
+    let _ = match number {
+        0 => rustix::stdio::dup2_stdin(null),
+        1 => rustix::stdio::dup2_stdout(null),
+        _ => rustix::stdio::dup2_stderr(null),
+    };
+}
