@@ -167,7 +167,7 @@ fn gather(
         (_, None) => fail(last.unwrap_or(0), Error::ChainBroken { seq: 0, why: format!("{object} is empty") }),
         (Some(last), Some(next)) if next != last + 1 => {
             let why = format!("{object} ends before entry {last}, or after it");
-            fail(last.max(next - 1), Error::ChainBroken { seq: next.min(last), why });
+            fail(last.max(next.saturating_sub(1)), Error::ChainBroken { seq: next.min(last), why });
         }
         _ => {}
     }
