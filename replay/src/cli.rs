@@ -1,0 +1,403 @@
+//! The command line, declared and nothing else: help, man page and completions come from here.
+//!
+//! What the arguments mean is decided in `cmd`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Slower is a still picture, faster than a thousandfold is a jump.
+const SPEEDS: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
+
+const ABOUT: &str = "Bring recorded sessions back: list, play, export, verify";
+
+const EXITS: &str = "\
+Exit status:
+  0  all is fine
+  1  verification failed, or nothing was found
+  2  wrong usage or configuration
+  3  the store cannot be reached
+  4  no usable key
+
+Examples:
+  hansard-replay ls
+  hansard-replay play latest
+  hansard-replay verify --from file:///srv/hansard";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "hansard-replay", version, about = ABOUT, after_help = EXITS, max_term_width = 100)]
+pub struct Cli {
+    /// Use colour: auto means on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Colour::Auto)]
+    pub color: Colour,
+
+    /// Read this configuration instead of ~/.config/hansard/replay.toml
+    #[arg(long, global = true, value_name = "FILE", env = "HANSARD_REPLAY_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// List the sessions of a store
+    Ls(Ls),
+    /// Show who and what a session was, and what can be said of it
+    Show(Show),
+    /// Play a session on this terminal
+    Play(Play),
+    /// Write what a session showed to a file
+    Export(Export),
+    /// Prove that recordings are whole; needs no private key
+    Verify(Verify),
+    /// Make an identity that can open recordings sealed to it
+    Keygen(Keygen),
+    /// Decide which host chains to believe
+    Keys(Keys),
+    /// Print a completion script
+    Completions(Completions),
+    /// Print the manual page
+    Man,
+}
+
+/// Where to read from.
+#[derive(Debug, Clone, Default, Args)]
+pub struct StoreArgs {
+    /// Read from this store: file:///absolute/path, or a name from the configuration
+    #[arg(long, value_name = "URL", env = "HANSARD_FROM")]
+    pub from: Option<String>,
+}
+
+/// What to open with.
+#[derive(Debug, Clone, Default, Args)]
+pub struct KeyArgs {
+    /// Open with this identity file: age or unencrypted OpenSSH private keys; can be given several times
+    #[arg(long, value_name = "FILE")]
+    pub identity: Vec<PathBuf>,
+}
+
+const LS_EXAMPLES: &str = "\
+The list is a convenience and no evidence: `verify` checks.
+
+Examples:
+  hansard-replay ls
+  hansard-replay ls --since 2026-11-01 --json";
+
+/// `ls`
+#[derive(Debug, Args)]
+#[command(after_help = LS_EXAMPLES)]
+pub struct Ls {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub keys: KeyArgs,
+    /// Only sessions that started at or after this time (UTC): 2026-11-22 or 2026-11-22T09:30:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub since: Option<DateTime<Utc>>,
+    /// Only sessions that started before this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub until: Option<DateTime<Utc>>,
+    /// Print one JSON document a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  hansard-replay show latest
+  hansard-replay show 9f3c --json";
+
+/// `show`
+#[derive(Debug, Args)]
+#[command(after_help = SHOW_EXAMPLES)]
+pub struct Show {
+    /// The session: its id, the beginning or the end of it, or `latest`
+    #[arg(value_name = "ID", default_value = "latest")]
+    pub id: String,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub keys: KeyArgs,
+    /// Print a JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+const PLAY_EXAMPLES: &str = "\
+Examples:
+  hansard-replay play latest
+  hansard-replay play 9f3c --speed 2 --idle-limit 1
+  hansard-replay play 9f3c --start-at 1:30";
+
+/// `play`
+#[derive(Debug, Args)]
+#[command(after_help = PLAY_EXAMPLES)]
+pub struct Play {
+    /// The session: its id, the beginning or the end of it, or `latest`
+    #[arg(value_name = "ID", default_value = "latest")]
+    pub id: String,
+    /// Play this many times as fast
+    #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+    /// Cut pauses to this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = duration)]
+    pub idle_limit: Option<Duration>,
+    /// Begin at this time: seconds, M:SS or H:MM:SS
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub start_at: Option<Duration>,
+    /// Leave at the end instead of waiting for a key
+    #[arg(long)]
+    pub quit_at_end: bool,
+    /// Play even what verification refuses, as far as it opens
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub keys: KeyArgs,
+}
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  hansard-replay export latest --as cast -o session.cast
+  hansard-replay export 9f3c --as raw > bytes
+  hansard-replay export 9f3c --as raw --stream error
+  hansard-replay export 9f3c --as txt | less";
+
+/// `export`
+#[derive(Debug, Args)]
+#[command(after_help = EXPORT_EXAMPLES)]
+pub struct Export {
+    /// The session: its id, the beginning or the end of it, or `latest`
+    #[arg(value_name = "ID", default_value = "latest")]
+    pub id: String,
+    /// In which form
+    #[arg(long = "as", value_name = "FORM", value_enum)]
+    pub form: Form,
+    /// Which stream, of raw and txt
+    #[arg(long, value_name = "STREAM", value_enum, default_value_t = Stream::Output)]
+    pub stream: Stream,
+    /// Write to this file, which must not exist yet, instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Export even what verification refuses, as far as it opens
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub keys: KeyArgs,
+}
+
+/// Forms of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// The exact bytes of one stream
+    Raw,
+    /// asciicast v3
+    Cast,
+    /// What could be read on the screen, without control sequences
+    Txt,
+}
+
+/// Streams of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Stream {
+    /// What the terminal, or standard output, got
+    Output,
+    /// Standard error, of a session without a terminal
+    Error,
+    /// What was typed or piped in, where it was recorded
+    Input,
+}
+
+const VERIFY_EXAMPLES: &str = "\
+Verdicts that are fine: complete, running, recovered. With --strict only complete is.
+
+Examples:
+  hansard-replay verify
+  hansard-replay verify latest --strict
+  hansard-replay verify --from file:///srv/hansard --json
+  hansard-replay verify session.hrec --from file:///srv/hansard";
+
+/// `verify`
+#[derive(Debug, Args)]
+#[command(after_help = VERIFY_EXAMPLES)]
+pub struct Verify {
+    /// Sessions (as elsewhere), or files .hrec and .hseg; without any, everything in the store
+    #[arg(value_name = "ID|FILE")]
+    pub what: Vec<String>,
+    /// Fail unless every verdict is `complete`
+    #[arg(long)]
+    pub strict: bool,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub store: StoreArgs,
+    /// Print one JSON document a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+const KEYGEN_EXAMPLES: &str = "\
+Prints the recipient, which recorders are given; the identity stays with the reviewer.
+
+Examples:
+  hansard-replay keygen
+  hansard-replay keygen -o reviewer.txt";
+
+/// `keygen`
+#[derive(Debug, Args)]
+#[command(after_help = KEYGEN_EXAMPLES)]
+pub struct Keygen {
+    /// Write the identity to this file, which must not exist yet [default: ~/.config/hansard/identity.txt]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `keys`
+#[derive(Debug, Args)]
+pub struct Keys {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: KeysVerb,
+}
+
+/// The verbs of `keys`.
+#[derive(Debug, Subcommand)]
+pub enum KeysVerb {
+    /// Pin a host chain: believe it, whatever other chain the host had
+    Trust(Trust),
+    /// List the host chains that were seen or pinned
+    List(List),
+}
+
+const TRUST_EXAMPLES: &str = "\
+Compare the chain id with what the host's administrator reads off the host itself.
+
+Examples:
+  hansard-replay keys trust 5d1f0c…(64 digits) --host web1";
+
+/// `keys trust`
+#[derive(Debug, Args)]
+#[command(after_help = TRUST_EXAMPLES)]
+pub struct Trust {
+    /// The chain id, 64 hex digits; its beginning is enough for one that was seen before
+    #[arg(value_name = "CHAIN")]
+    pub chain: String,
+    /// The host that it is of
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+}
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  hansard-replay keys list --json";
+
+/// `keys list`
+#[derive(Debug, Args)]
+#[command(after_help = LIST_EXAMPLES)]
+pub struct List {
+    /// Print one JSON document a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  hansard-replay completions bash > ~/.local/share/bash-completion/completions/hansard-replay";
+
+/// `completions`
+#[derive(Debug, Args)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub struct Completions {
+    /// Of which shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(day) = text.parse::<NaiveDate>() {
+        return Ok(day.and_time(NaiveTime::MIN).and_utc());
+    }
+    DateTime::parse_from_rfc3339(text)
+        .map(|time| time.to_utc())
+        .map_err(|_| "the form is 2026-11-22 or 2026-11-22T09:30:00Z".into())
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let wrong = || format!("a number from {} to {}", SPEEDS.start(), SPEEDS.end());
+    text.parse::<f64>().ok().filter(|speed| SPEEDS.contains(speed)).ok_or_else(wrong)
+}
+
+/// Seconds with a fraction, `M:SS` or `H:MM:SS`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "seconds, M:SS or H:MM:SS".to_owned();
+    let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (whole, seconds) = text.rsplit_once(':').map_or(("", text), |(whole, seconds)| (whole, seconds));
+    if !plain(&seconds.replacen('.', "", 1)) {
+        return Err(wrong());
+    }
+    let mut minutes: u64 = 0;
+    if !whole.is_empty() {
+        let parts: Vec<&str> = whole.split(':').collect();
+        if parts.len() > 2 || !parts.iter().all(|part| plain(part)) {
+            return Err(wrong());
+        }
+        for part in parts {
+            let part: u64 = part.parse().map_err(|_| wrong())?;
+            minutes = minutes.checked_mul(60).and_then(|m| m.checked_add(part)).ok_or_else(wrong)?;
+        }
+    }
+    let seconds = seconds.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok()).ok_or_else(wrong)?;
+    let minutes = minutes.checked_mul(60).map(Duration::from_secs).ok_or_else(wrong)?;
+    seconds.checked_add(minutes).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::CommandFactory;
+
+    use super::{Cli, duration};
+
+    #[test]
+    fn the_declaration_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_seconds_or_clock_like() {
+        for (text, ms) in [("90", 90_000), ("1.5", 1500), ("1:30", 90_000), ("1:02:03.25", 3_723_250), ("0", 0)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "-1", "1:", ":1", "1:2:3:4", "1e3", "x", "inf", "99999999999999999999"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

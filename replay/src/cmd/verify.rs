@@ -1,0 +1,258 @@
+//! `verify`: says of every session whether it is whole, with nothing but public things.
+//!
+//! One line a session on standard output, what is wrong with it below, a summary at the end. The words are those of
+//! FORMAT.md, section 8.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufWriter, Write};
+
+use chrono::Utc;
+use hansard_schemas::ChainId;
+use hansard_schemas::names::safe;
+use hansard_schemas::verdict::{Judgement, Verdict};
+use hansard_sinks::{SessionRef, Store, TimeRange};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::verify_file;
+use crate::catalog::Catalog;
+use crate::cli::Verify;
+use crate::context::Context;
+use crate::evidence::{Chains, examine};
+use crate::known::Standing;
+use crate::report::{Exit, Failure, Outcome};
+
+/// One session as it is reported.
+pub(super) struct Verified {
+    /// The file, for one that was named.
+    pub file: Option<String>,
+    pub judgement: Judgement,
+    pub chain: Option<ChainId>,
+    pub bytes: u64,
+}
+
+/// What is counted for the summary.
+#[derive(Default)]
+struct Counts {
+    words: BTreeMap<&'static str, u64>,
+    failed: u64,
+    all: u64,
+}
+
+/// What everything is reported with.
+struct Reporter<'a> {
+    standings: BTreeMap<ChainId, Standing>,
+    json: bool,
+    strict: bool,
+    counts: Counts,
+    out: BufWriter<io::StdoutLock<'a>>,
+}
+
+/// Verifies what is named, or everything.
+pub fn run(context: &Context, args: &Verify) -> Outcome {
+    let (files, ids): (Vec<&String>, Vec<&String>) = args.what.iter().partition(|what| verify_file::is_file(what));
+    let store = context.store(&args.store)?;
+    let chains = match Chains::load(&*store) {
+        Ok(chains) => chains,
+        // Files can be checked without a store, unless one was asked for.
+        Err(_) if ids.is_empty() && !files.is_empty() && args.store.from.is_none() => Chains::default(),
+        Err(error) => return Err(error.into()),
+    };
+    let mut reporter = Reporter {
+        standings: context.standings(&chains)?,
+        json: args.json,
+        strict: args.strict,
+        counts: Counts::default(),
+        out: BufWriter::new(io::stdout().lock()),
+    };
+    for verified in verify_file::files(&files, &chains, context.now())? {
+        reporter.session(&verified)?;
+    }
+    if files.is_empty() || !ids.is_empty() {
+        sessions(context, &*store, &chains, &ids, &mut reporter)?;
+    }
+    let everything = args.what.is_empty();
+    let mut failed = reporter.counts.failed > 0;
+    if everything {
+        failed |= reporter.chains(&chains)?;
+        for foreign in store.foreign()? {
+            reporter.foreign(&foreign)?;
+        }
+    }
+    if reporter.counts.all == 0 && !failed {
+        reporter.out.flush()?;
+        return Err(Failure::failed(format!("{}: nothing to verify", store.address()))
+            .hint("`hansard-record run` records a session; --from names another store"));
+    }
+    reporter.summary()?;
+    Ok(if failed { Exit::Failed } else { Exit::Fine })
+}
+
+/// Verifies the sessions named, or all that the store or a chain knows.
+fn sessions(
+    context: &Context,
+    store: &dyn Store,
+    chains: &Chains,
+    ids: &[&String],
+    reporter: &mut Reporter<'_>,
+) -> Outcome<()> {
+    let catalog = Catalog::load(store, chains, &TimeRange::default())?;
+    let mut wanted: BTreeSet<SessionRef> = BTreeSet::new();
+    for id in ids {
+        wanted.insert(catalog.find(id, Utc::now())?.session.clone());
+    }
+    if ids.is_empty() {
+        wanted.extend(catalog.iter().map(|one| one.session.clone()));
+    }
+    // Hidden by itself where standard error is no terminal.
+    let bar = ProgressBar::new(0).with_style(
+        ProgressStyle::with_template("verifying {bar:30} {bytes}/{total_bytes} {binary_bytes_per_sec}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    if !bar.is_hidden() {
+        for session in &wanted {
+            bar.inc_length(store.parts(session)?.iter().map(|part| part.bytes).sum());
+        }
+    }
+    for session in &wanted {
+        let evidence = examine(store, session, chains, context.now(), &mut |n| bar.inc(n))?;
+        let bytes = evidence.segments().map(|(_, segment)| segment.bytes).sum();
+        let verified = Verified { file: None, judgement: evidence.judgement, chain: evidence.chain, bytes };
+        bar.suspend(|| reporter.session(&verified))?;
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+impl Reporter<'_> {
+    fn session(&mut self, verified: &Verified) -> Outcome<()> {
+        let Verified { judgement, chain, .. } = verified;
+        let standing = chain.and_then(|chain| self.standings.get(&chain));
+        let second = matches!(standing, Some(Standing::Second { .. }));
+        let complete = judgement.verdict == Verdict::Complete;
+        let ok = judgement.ok() && !second && (complete || !self.strict);
+        self.counts.all += 1;
+        if ok {
+            *self.counts.words.entry(judgement.verdict.word()).or_default() += 1;
+        } else {
+            self.counts.failed += 1;
+        }
+        if self.json {
+            writeln!(self.out, "{}", document(verified, standing, ok))?;
+        } else {
+            text(&mut self.out, verified, standing)?;
+        }
+        self.out.flush()?;
+        Ok(())
+    }
+
+    /// Chains that cannot be followed to their end. One that nobody knows and of which nothing verifies is only
+    /// noise: anyone who can write to the store can put it there.
+    fn chains(&mut self, chains: &Chains) -> Outcome<bool> {
+        let mut failed = false;
+        for chain in chains.iter() {
+            let known = !chain.entries.is_empty();
+            failed |= known && !chain.problems.is_empty();
+            let problems = chain.problems.iter().map(|e| (if known { "fault" } else { "note" }, e.to_string()));
+            let notes = chain.notes.iter().map(|note| ("note", note.clone()));
+            for (kind, what) in problems.chain(notes) {
+                if self.json {
+                    writeln!(self.out, "{}", json!({"chain": chain.id, kind: what}))?;
+                } else {
+                    writeln!(self.out, "chain {}  {kind}: {}", chain.id.short(), safe(&what))?;
+                }
+            }
+        }
+        Ok(failed)
+    }
+
+    fn foreign(&mut self, foreign: &hansard_sinks::Foreign) -> Outcome<()> {
+        if self.json {
+            writeln!(self.out, "{}", json!({"foreign": foreign.key, "why": foreign.why}))?;
+        } else {
+            writeln!(self.out, "not part of any recording: {}: {}", safe(&foreign.key), safe(&foreign.why))?;
+        }
+        Ok(())
+    }
+
+    fn summary(&mut self) -> Outcome<()> {
+        let Counts { words, failed, all } = &self.counts;
+        if self.json {
+            writeln!(self.out, "{}", json!({"summary": {"sessions": all, "fine": words, "failed": failed}}))?;
+        } else {
+            let mut parts: Vec<String> = words.iter().map(|(word, n)| format!("{n} {word}")).collect();
+            if *failed > 0 {
+                parts.push(format!("{failed} FAILED"));
+            }
+            let noun = if *all == 1 { "session" } else { "sessions" };
+            let sum = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+            writeln!(self.out, "{all} {noun}{sum}")?;
+        }
+        self.out.flush()?;
+        Ok(())
+    }
+}
+
+fn text(out: &mut impl Write, verified: &Verified, standing: Option<&Standing>) -> io::Result<()> {
+    let Verified { file, judgement, chain, .. } = verified;
+    let file = file.as_ref().map(|file| format!("{}  ", safe(file))).unwrap_or_default();
+    write!(out, "{file}{}  {}", judgement.session, safe(&judgement.verdict.to_string()))?;
+    if let Some(chain) = chain {
+        write!(out, "  chain {}", chain.short())?;
+    }
+    if let Some(host) = &judgement.host {
+        write!(out, "  host {}", safe(host))?;
+    }
+    if let Some(uid) = judgement.uid {
+        write!(out, "  self-attested by uid {uid}")?;
+    }
+    match standing.map_or("", Standing::mark) {
+        "" => writeln!(out)?,
+        mark => writeln!(out, "  {mark}")?,
+    }
+    if let Some(time) = judgement.unwitnessed_from {
+        writeln!(out, "    unwitnessed from {time}")?;
+    }
+    if let Some(Standing::Second { host, other }) = standing {
+        writeln!(out, "    second chain: {} is known with chain {other}; see `keys trust`", safe(host))?;
+    }
+    if !judgement.settled && matches!(judgement.verdict, Verdict::RecoveredAt { .. }) {
+        writeln!(out, "    not settled: it went on after the recovery, and of its end nothing is known")?;
+    }
+    for fault in &judgement.faults {
+        writeln!(out, "    {}", safe(&fault.to_string()))?;
+    }
+    for fault in &judgement.chain_faults {
+        writeln!(out, "    after its end: {}", safe(&fault.to_string()))?;
+    }
+    for note in &judgement.notes {
+        writeln!(out, "    note: {}", safe(note))?;
+    }
+    Ok(())
+}
+
+fn document(verified: &Verified, standing: Option<&Standing>, ok: bool) -> serde_json::Value {
+    let Verified { file, judgement, chain, bytes } = verified;
+    let faults = |faults: &[hansard_schemas::verdict::Fault]| -> Vec<serde_json::Value> {
+        faults.iter().map(|fault| json!({"fault": fault.word(), "text": fault.to_string()})).collect()
+    };
+    json!({
+        "session": judgement.session,
+        "file": file,
+        "ok": ok,
+        "verdict": judgement.verdict.word(),
+        "text": judgement.verdict.to_string(),
+        "faults": faults(&judgement.faults),
+        "chain_faults": faults(&judgement.chain_faults),
+        "notes": judgement.notes,
+        "settled": judgement.settled,
+        "unwitnessed_from": judgement.unwitnessed_from,
+        "outcome": judgement.outcome,
+        "last_segment": judgement.last_segment,
+        "bytes": bytes,
+        "chain": chain,
+        "standing": standing.map(Standing::word),
+        "host": judgement.host,
+        "uid": judgement.uid,
+    })
+}

@@ -1,0 +1,165 @@
+//! What every command works with: command line, environment and configuration joined.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use chrono::Utc;
+use hansard_schemas::keys::Identities;
+use hansard_schemas::names::safe;
+use hansard_schemas::{ChainId, Timestamp};
+use hansard_sinks::{Store, TimeRange};
+
+use crate::catalog::Catalog;
+use crate::cli::{Colour, KeyArgs, StoreArgs};
+use crate::config::{Config, Places};
+use crate::evidence::{Chains, examine};
+use crate::known::{Known, Standing};
+use crate::recording::{self, Recording};
+use crate::report::{Exit, Failure, Outcome, note};
+
+/// Command line, environment and configuration.
+#[derive(Debug)]
+pub struct Context {
+    config: Config,
+    places: Places,
+    colour: Colour,
+}
+
+impl Context {
+    /// Reads the configuration.
+    pub fn new(colour: Colour, config: Option<&Path>) -> Outcome<Self> {
+        let places = Places::from_env();
+        let path = config.map(PathBuf::from).or_else(|| places.config.as_ref().map(|p| p.join("replay.toml")));
+        let config = match path {
+            Some(path) => Config::load(&path, config.is_some())?,
+            None => Config::default(),
+        };
+        Ok(Self { config, places, colour })
+    }
+
+    /// The store to read from.
+    pub fn store(&self, args: &StoreArgs) -> Outcome<Box<dyn Store>> {
+        let address = match args.from.as_ref().or(self.config.from.as_ref()) {
+            Some(name) => self.config.resolve(name)?,
+            None => {
+                let place = self.places.data.as_ref().and_then(|path| path.to_str().map(str::to_owned));
+                place.ok_or_else(|| {
+                    Failure::usage("no store is named, and there is no home directory").hint("name it with --from URL")
+                })?
+            }
+        };
+        Ok(hansard_sinks::open_store(&address)?)
+    }
+
+    /// Where the identity of this user lies unless something else is said.
+    pub fn identity_path(&self) -> Option<PathBuf> {
+        self.places.config.as_ref().map(|path| path.join("identity.txt"))
+    }
+
+    /// The identities at hand: of the command line, else of HANSARD_IDENTITY, else of the configuration, else the
+    /// user's own file, which may be missing.
+    pub fn identities(&self, args: &KeyArgs) -> Outcome<Identities> {
+        let named: Vec<PathBuf> = if !args.identity.is_empty() {
+            args.identity.clone()
+        } else if let Some(paths) = std::env::var_os("HANSARD_IDENTITY").filter(|paths| !paths.is_empty()) {
+            std::env::split_paths(&paths).collect()
+        } else {
+            self.config.identities.clone()
+        };
+        let mut identities = Identities::new();
+        if named.is_empty() {
+            if let Some(path) = self.identity_path().filter(|path| path.exists()) {
+                identities.extend(read_identities(&path)?);
+            }
+        }
+        for path in &named {
+            identities.extend(read_identities(path)?);
+        }
+        Ok(identities)
+    }
+
+    /// The known chains.
+    pub fn known(&self) -> Outcome<Known> {
+        Known::load(self.places.config.as_ref().map(|path| path.join("known_chains.toml")).as_deref())
+    }
+
+    /// What is thought of the chains of a store; first sights are recorded.
+    pub fn standings(&self, chains: &Chains) -> Outcome<BTreeMap<ChainId, Standing>> {
+        let mut known = self.known()?;
+        let claims: Vec<(ChainId, String)> =
+            chains.iter().filter_map(|chain| Some((chain.id, chain.host()?.0.to_owned()))).collect();
+        let standings = known.see(&claims, self.now());
+        if let Err(failure) = known.save() {
+            // Reviewing from a read-only home is possible; it only cannot remember.
+            note(&failure.message);
+        }
+        Ok(standings)
+    }
+
+    /// The reviewer's clock.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::new(Utc::now())
+    }
+
+    /// Whether colour goes to standard output, which `play` draws on.
+    pub fn colour(&self) -> bool {
+        match self.colour {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => {
+                std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        }
+    }
+
+    /// Finds a session, verifies all of it and opens it; refused when something contradicts it, unless forced. What
+    /// is less than complete is said on standard error.
+    pub fn recording(&self, id: &str, store: &StoreArgs, keys: &KeyArgs, force: bool) -> Outcome<Recording> {
+        let identities = self.identities(keys)?;
+        let store = self.store(store)?;
+        let chains = Chains::load(&*store)?;
+        let catalog = Catalog::load(&*store, &chains, &TimeRange::default())?;
+        let listed = catalog.find(id, Utc::now())?;
+        let evidence = examine(&*store, &listed.session, &chains, self.now(), &mut |_| {})?;
+        let session = listed.session.session;
+        let mut standings = self.standings(&chains)?;
+        let standing = evidence.chain.and_then(|chain| Some((chain, standings.remove(&chain)?)));
+        if let Some((chain, standing)) = &standing {
+            match standing.refusal(*chain) {
+                Some(refusal) if !force => return Err(refusal),
+                Some(refusal) => note(&refusal.message),
+                None => {}
+            }
+            if *standing == (Standing::Unpinned { first: true }) {
+                let host = evidence.judgement.host.as_deref().unwrap_or_default();
+                note(&format!("UNPINNED: chain {chain} of host {host} is seen for the first time"));
+            }
+        }
+        let faults: Vec<String> = evidence.judgement.faults.iter().map(ToString::to_string).collect();
+        if evidence.is_refused() && !force {
+            return Err(Failure::failed(format!("session {session} is refused: {}", faults.join("; ")))
+                .hint("--force shows what can be opened of it, marked"));
+        }
+        if evidence.objects.is_empty() {
+            return Err(Failure::new(Exit::Failed, format!("session {session} has no segment in the store")));
+        }
+        for fault in &faults {
+            note(fault);
+        }
+        if !matches!(evidence.judgement.verdict, hansard_schemas::verdict::Verdict::Complete) {
+            note(&format!("session {session}: {}", safe(&evidence.judgement.verdict.to_string())));
+        }
+        recording::open(store, evidence, identities, force)
+    }
+}
+
+fn read_identities(path: &Path) -> Outcome<Identities> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Failure::new(Exit::NoKey, format!("{name}: cannot read the identity: {e}")))?;
+    Identities::parse(&text).map_err(|e| {
+        Failure::new(Exit::NoKey, format!("{name}: {e}"))
+            .hint("an identity file holds AGE-SECRET-KEY-1… lines, or is an unencrypted OpenSSH private key")
+    })
+}

@@ -1,0 +1,227 @@
+//! What a store holds of a session, checked from end to end without a key, and the judgement on it.
+//!
+//! Segments are streamed through the checker a piece at a time, so a huge object costs no memory. Not for opening:
+//! `recording`.
+
+use std::collections::BTreeSet;
+
+use hansard_schemas::chain::{Chain, Kind};
+use hansard_schemas::names::SegmentName;
+use hansard_schemas::segment::{Checked, Checker, KeysState, TrailerKind};
+use hansard_schemas::verdict::{Closing, Judgement, Keys, SegmentFact, Summary, judge};
+use hansard_schemas::{ChainId, Digest, Error, SessionId, Timestamp};
+use hansard_sinks::{ChainPart, Part, SessionRef, SinkError, Store};
+
+/// How much of a segment is in memory while it is checked.
+const PIECE: u64 = 1 << 20;
+
+/// The host chains of a store, as far as they can be believed.
+#[derive(Debug, Default)]
+pub struct Chains {
+    chains: Vec<Chain>,
+}
+
+impl Chains {
+    /// Reads and verifies all of them.
+    pub fn load(store: &dyn Store) -> Result<Self, SinkError> {
+        let mut chains = Vec::new();
+        for parts in store.chains()?.chunk_by(|a, b| a.name.chain == b.name.chain) {
+            let Some(id) = parts.first().map(|part| part.name.chain) else { continue };
+            let objects = parts.iter().map(|part| (Some(part.name.clone()), read_chain(store, part)));
+            chains.push(Chain::from_objects(id, objects));
+        }
+        Ok(Self { chains })
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Chain> {
+        self.chains.iter()
+    }
+
+    /// The chain of this id.
+    pub fn get(&self, id: ChainId) -> Option<&Chain> {
+        self.chains.iter().find(|chain| chain.id == id)
+    }
+
+    /// The chain of a session. Names carry half of a chain's id: of several that fit, the one that saw it start.
+    pub fn of(&self, session: &SessionRef) -> Option<&Chain> {
+        let mut fit: Vec<&Chain> = self.chains.iter().filter(|chain| chain.id.short() == session.chain16).collect();
+        fit.sort_by_key(|chain| (start_of(chain, session.session).is_none(), chain.entries.is_empty()));
+        fit.first().copied()
+    }
+}
+
+/// An object that cannot be read is as good as empty: the chain breaks there, and says so.
+fn read_chain(store: &dyn Store, part: &ChainPart) -> Vec<u8> {
+    store.read_chain(part).unwrap_or_default()
+}
+
+/// What the chain says of a session's start: the time, and the digest of its identity object.
+pub fn start_of(chain: &Chain, wanted: SessionId) -> Option<(Timestamp, Digest)> {
+    chain.entries.iter().find_map(|entry| match entry.kind {
+        Kind::Start { session, identity, .. } if session == wanted => Some((entry.time, identity)),
+        _ => None,
+    })
+}
+
+/// A segment that was checked and found whole; that it belongs to the session is for the judgement to say.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    /// Wall-clock time of its first line.
+    pub start: Timestamp,
+    /// Event time of its first line.
+    pub offset_ms: u64,
+    /// Length as stored.
+    pub bytes: u64,
+    /// Number of blocks.
+    pub blocks: u64,
+    /// Its digest.
+    pub digest: Digest,
+    /// Whether it was closed by recovery.
+    pub recovered: bool,
+}
+
+/// An object and what checking it gave.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// Where it is.
+    pub part: Part,
+    /// What it is, if it is whole.
+    pub segment: Option<Segment>,
+}
+
+/// All that is known of a session without a key.
+#[derive(Debug)]
+pub struct Evidence {
+    /// Which session, of which chain.
+    pub session: SessionRef,
+    /// Everything that lies under its name. [`Judgement::parts`] says which of it counts.
+    pub objects: Vec<Object>,
+    /// The judgement.
+    pub judgement: Judgement,
+    /// The chain that witnesses it.
+    pub chain: Option<ChainId>,
+    /// Whom the keys lines name.
+    pub recipients: BTreeSet<String>,
+}
+
+impl Evidence {
+    /// The segments that count, in order.
+    pub fn segments(&self) -> impl Iterator<Item = (&Part, &Segment)> {
+        let parts = self.judgement.parts.iter().filter_map(|at| self.objects.get(*at));
+        parts.filter_map(|object| Some((&object.part, object.segment.as_ref()?)))
+    }
+
+    /// Whether something says that bytes, or their order, are not what was recorded: content is then refused.
+    pub fn is_refused(&self) -> bool {
+        // Without a chain nothing contradicts what is there; the verdict says that it was not witnessed.
+        self.judgement.faults.iter().any(|fault| fault.word() != "chain-missing")
+    }
+}
+
+/// Checks everything that a store holds of a session.
+pub fn examine(
+    store: &dyn Store,
+    session: &SessionRef,
+    chains: &Chains,
+    now: Timestamp,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Evidence, SinkError> {
+    let mut objects = Vec::new();
+    let mut facts = Vec::new();
+    let mut recipients = BTreeSet::new();
+    for part in store.parts(session)? {
+        let checked = check(store, &part, progress)?;
+        if let Ok(checked) = &checked {
+            recipients.extend(checked.keys.recipients());
+        }
+        let segment = checked.as_ref().ok().map(segment);
+        facts.push(SegmentFact::named(&part.name, checked.map(|checked| summary(&checked))));
+        objects.push(Object { part, segment });
+    }
+    let chain = chains.of(session);
+    let judgement = judge(session.session, &facts, chain, now);
+    Ok(Evidence { session: session.clone(), objects, judgement, chain: chain.map(|chain| chain.id), recipients })
+}
+
+/// Checks one object. What is wrong with the store itself ends everything; what is wrong with the object is a fact.
+fn check(
+    store: &dyn Store,
+    part: &Part,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Result<Checked, Error>, SinkError> {
+    let mut checker = Checker::new();
+    let mut at = 0;
+    loop {
+        let bytes = match store.read(part, Some(at..at + PIECE)) {
+            Ok(bytes) => bytes,
+            Err(error) if is_of_store(store, &error) => return Err(error),
+            Err(error) => return Ok(Err(Error::Truncated(format!("it cannot be read: {error}")))),
+        };
+        if bytes.is_empty() {
+            return Ok(checker.finish());
+        }
+        at += bytes.len() as u64;
+        progress(bytes.len() as u64);
+        if let Err(error) = checker.push(&bytes) {
+            return Ok(Err(error));
+        }
+    }
+}
+
+/// Whether the store as a whole has gone, or only this object.
+fn is_of_store(store: &dyn Store, error: &SinkError) -> bool {
+    !matches!(error, SinkError::NotAFile { .. } | SinkError::TooLarge { .. } | SinkError::BadName { .. })
+        && store.chains().is_err()
+}
+
+/// What the judgement needs of a checked segment.
+pub fn summary(checked: &Checked) -> Summary {
+    let header = &checked.header;
+    Summary {
+        session: header.session,
+        number: header.segment,
+        start: header.start,
+        epoch: header.epoch,
+        index: header.index,
+        keys: header.keys,
+        keys_state: match checked.keys_state {
+            KeysState::Ok => Keys::Whole,
+            KeysState::Erased => Keys::Erased,
+            KeysState::Altered => Keys::Altered,
+        },
+        signer: header.signer,
+        entry: header.entry.clone(),
+        blocks: checked.blocks,
+        kept: checked.kept,
+        digest: checked.digest,
+        closing: match &checked.trailer {
+            TrailerKind::Signed(trailer) => {
+                Closing::Signed { prev: trailer.prev, next: trailer.next, last: trailer.last }
+            }
+            TrailerKind::Recovered(entry) => Closing::Recovered(Box::new(entry.clone())),
+        },
+    }
+}
+
+/// What is kept of a checked segment.
+pub fn segment(checked: &Checked) -> Segment {
+    Segment {
+        start: checked.header.start,
+        offset_ms: checked.header.offset_ms,
+        bytes: checked.stored_bytes,
+        blocks: checked.blocks,
+        digest: checked.digest,
+        recovered: matches!(checked.trailer, TrailerKind::Recovered(_)),
+    }
+}
+
+/// The name that a segment would have in a store of this chain.
+pub fn name_of(chain16: &str, checked: &Checked) -> SegmentName {
+    SegmentName {
+        chain16: chain16.into(),
+        session: checked.header.session,
+        number: checked.header.segment,
+        digest16: checked.digest.short(),
+    }
+}

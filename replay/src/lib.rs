@@ -1,0 +1,18 @@
+//! `hansard-replay`: brings recorded sessions back for review.
+//!
+//! The command line is declared in `cli`, each verb is a file in `cmd`, and every way out goes through `report`.
+//! A library only so that tests and fuzz targets reach the parts: the program never writes to a store and never
+//! needs a recorder.
+
+pub mod catalog;
+pub mod cli;
+pub mod cmd;
+pub mod config;
+pub mod context;
+pub mod evidence;
+pub mod known;
+pub mod play;
+pub mod recording;
+pub mod report;
+pub mod screen;
+pub mod timeline;

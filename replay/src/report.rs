@@ -1,0 +1,144 @@
+//! Every way out: what is printed on standard error, and the exit status.
+//!
+//! Two lines: what happened, on what; what to do. Strings from stores and recordings are escaped here, once more
+//! than needed rather than once too seldom.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use hansard_schemas::Error;
+use hansard_schemas::names::safe;
+use hansard_sinks::SinkError;
+
+/// Exit statuses, as the help lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All is fine.
+    Fine = 0,
+    /// Verification failed, or nothing was found.
+    Failed = 1,
+    /// Wrong usage or configuration.
+    Usage = 2,
+    /// The store cannot be reached.
+    Store = 3,
+    /// No usable key.
+    NoKey = 4,
+}
+
+/// Result of a command.
+pub type Outcome<T = Exit> = Result<T, Failure>;
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit status.
+    pub exit: Exit,
+    /// What happened, on what. Empty when there is nothing to say: a reader that went away.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// What clap has to say, already laid out: help and version go to standard output.
+    clap: Option<Box<clap::Error>>,
+}
+
+impl Failure {
+    /// One with an exit status.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None, clap: None }
+    }
+
+    /// Wrong usage or configuration.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// Verification failed, or nothing was found.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, message)
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The two lines.
+    pub fn rendered(&self) -> String {
+        let mut text = format!("hansard-replay: error: {}\n", safe(&self.message));
+        if let Some(hint) = &self.hint {
+            text.push_str(&format!("hansard-replay: hint: {}\n", safe(hint)));
+        }
+        text
+    }
+}
+
+impl From<clap::Error> for Failure {
+    fn from(error: clap::Error) -> Self {
+        let exit = if error.use_stderr() { Exit::Usage } else { Exit::Fine };
+        Self { exit, message: String::new(), hint: None, clap: Some(Box::new(error)) }
+    }
+}
+
+/// Of writing output. A closed pipe is a quiet success.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::new(Exit::Fine, "");
+        }
+        Self::usage(format!("cannot write: {error}"))
+    }
+}
+
+impl From<SinkError> for Failure {
+    fn from(error: SinkError) -> Self {
+        let message = error.to_string();
+        match error {
+            SinkError::BadAddress { .. } => Self::usage(message),
+            SinkError::Unsupported { .. } => {
+                Self::usage(message).hint("copy the recordings to a directory and read them with --from file:///…")
+            }
+            SinkError::NotThere { .. } => {
+                Self::new(Exit::Store, message).hint("name the store with --from URL; `hansard-record check` says where recordings go")
+            }
+            SinkError::TooLarge { .. } | SinkError::NotAFile { .. } | SinkError::BadName { .. } => Self::failed(message),
+            _ => Self::new(Exit::Store, message),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::NoRecipient { .. } => Self::new(Exit::NoKey, message)
+                .hint("give the identity of one of these with --identity FILE, or in HANSARD_IDENTITY"),
+            Error::UnusableKey(_) => Self::new(Exit::NoKey, message),
+            Error::UnsupportedVersion(_) => Self::failed(message).hint("read it with a newer hansard-replay"),
+            _ => Self::failed(message),
+        }
+    }
+}
+
+/// Prints a line that is neither data nor an error.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "hansard-replay: note: {}", safe(text));
+}
+
+/// Prints what is to be said and gives the exit status.
+pub fn finish(outcome: Outcome) -> ExitCode {
+    let exit = match outcome {
+        Ok(exit) => exit,
+        Err(failure) => {
+            if let Some(error) = &failure.clap {
+                // Nothing is left to do when this cannot be printed.
+                let _ = error.print();
+            } else if !failure.message.is_empty() {
+                let _ = io::stderr().lock().write_all(failure.rendered().as_bytes());
+            }
+            failure.exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
