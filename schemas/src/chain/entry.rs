@@ -43,7 +43,9 @@ pub struct Entry {
 }
 
 /// What an entry says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+// The schema alone is derived: the members are written by hand, in their order.
+#[derive(Debug, Clone, PartialEq, Eq, schemars::JsonSchema)]
+#[schemars(tag = "kind", rename_all = "lowercase")]
 pub enum Kind {
     /// The chain begins.
     Genesis {
@@ -103,6 +105,7 @@ pub enum Kind {
     /// Orderly stop of the writer.
     Close,
     /// A kind of a later version (CHAIN-6).
+    #[schemars(skip)]
     Unknown(String),
 }
 
@@ -122,7 +125,7 @@ impl Kind {
 }
 
 /// An open session in a checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Head {
     /// The session.
     pub session: SessionId,
@@ -133,8 +136,8 @@ pub struct Head {
 }
 
 /// The members of every entry, in their order.
-#[derive(Serialize, Deserialize)]
-struct Common {
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
+pub(super) struct Common {
     hansard: u64,
     kind: String,
     chain: ChainId,

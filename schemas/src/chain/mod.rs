@@ -6,6 +6,7 @@
 
 mod entry;
 mod read;
+mod schema;
 
 pub use entry::{Entry, Head, Kind, append, append_with, genesis};
 pub use read::Chain;
