@@ -24,10 +24,13 @@ def check(args):
         data = path.read_bytes()
         try:
             if path.suffix == ".hchain":
-                chain.read_object(data)
+                chain.whole_object(data)
                 said = "ok"
             else:
-                said = segment.check_file(data, path.suffix == ".hrec")[-1].outcome
+                made = segment.check_file(data, path.suffix == ".hrec")
+                for one in made:
+                    segment.check_keys(one)
+                said = "recovered" if any(one.recovered for one in made) else "ok"
         except Bad as error:
             said, failed = str(error), failed + 1
         print(f"{path}: {said}")
@@ -39,10 +42,9 @@ def open_files(args):
     opener = content.Opener(load(args.identity))
     segments = []
     for path in args.files:
-        for made in segment.check_file(path.read_bytes(), path.suffix == ".hrec"):
-            if segments:
-                segment.linked(segments[-1], made)
-            segments.append(made)
+        segments += segment.check_file(path.read_bytes(), path.suffix == ".hrec")
+    for before, made in zip(segments, segments[1:]):
+        segment.linked(before, made)
     for opened in opener.open_all(segments):
         for event in opened.reader.events:
             if args.stream == event.code:

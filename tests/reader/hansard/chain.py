@@ -109,55 +109,69 @@ class Chain:
         return [e for e in self.entries if e.kind == kind and e.fields.get("session") == session]
 
 
-def lines(data):
-    """The entry lines of a chain object."""
-    if len(data) > CHAIN_OBJECT:
-        raise Bad("limit", "chain object")
-    made = data.split(b"\n")
-    if made.pop() or not made:
-        raise Bad("chain-broken", "last entry is cut")
-    return [raw + b"\n" for raw in made]
-
-
 def read_object(data, name=None):
-    """The entries of one object; `name` is (chain, first, last) where it has one (CHAIN-4, NAME-3)."""
-    entries = [parse(raw) for raw in lines(data)]
-    for a, b in zip(entries, entries[1:]):
-        if b.seq != a.seq + 1:
-            raise Bad("chain-broken", f"entry {b.seq} after {a.seq}")
-    if any(e.chain != entries[0].chain for e in entries):
-        raise Bad("chain-broken", "entries of two chains")
-    if name is not None and name != (entries[0].chain, entries[0].seq, entries[-1].seq):
-        raise Bad("chain-broken", "object's name does not agree with its entries")
+    """The entries of one object up to the first fault, and (number, fault) if there is one; `name` is (chain, first,
+    last) where it has one (CHAIN-4, NAME-3)."""
+    expected, last = (name[1], name[2]) if name else (None, 0)
+    entries = []
+    try:
+        if len(data) > CHAIN_OBJECT:
+            raise Bad("limit", "chain object")
+        lines = data.split(b"\n")
+        for raw in lines[:-1]:
+            entry = parse(raw + b"\n")
+            if expected is not None and entry.seq != expected:
+                raise Bad("chain-broken", f"entry {entry.seq} in the place of {expected}")
+            if entry.chain != (name[0] if name else entries[0].chain if entries else entry.chain):
+                raise Bad("chain-broken", "entry of another chain")
+            entries.append(entry)
+            expected = entry.seq + 1
+        if lines[-1] or not entries:
+            raise Bad("chain-broken", "the last entry is cut")
+        if name and expected != last + 1:
+            raise Bad("chain-broken", "the object does not hold what its name says")
+        return entries, None
+    except Bad as error:
+        return entries, (max(last, expected or 0), error)
+
+
+def whole_object(data, name=None):
+    """The entries of one object, or its fault."""
+    entries, fault = read_object(data, name)
+    if fault:
+        raise fault[1]
     return entries
 
 
-def build(objects):
-    """Verifies the entries of all objects of one chain, [(name or None, bytes)]."""
-    problems, found = [], {}
+def build(objects, pinned=None):
+    """Verifies the entries of all objects of one chain, [(name or None, bytes)]. What does not verify counts as a
+    fault only where it stands for entries that are not to be had otherwise."""
+    places, faults, chain = {}, [], pinned
     for name, data in objects:
-        try:
-            for entry in read_object(data, name):
-                found.setdefault(entry.chain, {}).setdefault(entry.seq, {})[entry.raw] = entry
-        except Bad as error:
-            problems.append(error)
-    if not found:
-        return Chain(b"", [], problems or [Bad("chain-broken", "no entry")])
-    made = Chain(next(iter(found)), [], problems)
-    if len(found) > 1:
-        problems.append(Bad("chain-broken", "entries of two chains"))
-    places = found[made.id]
+        entries, fault = read_object(data, name)
+        faults += [fault] if fault else []
+        for entry in entries:
+            chain = chain or entry.chain
+            if entry.chain == chain:
+                places.setdefault(entry.seq, {})[entry.raw] = entry
+            else:
+                faults.append((entry.seq, Bad("chain-broken", "entry of another chain")))
+    made = Chain(chain or b"")
     _follow(made, places)
-    if made.entries and max(places) > made.entries[-1].seq and not any(p.outcome == "fork" for p in problems):
-        problems.append(Bad("chain-broken", f"after entry {made.entries[-1].seq}"))
-    elif not made.entries:
-        problems.append(Bad("chain-broken", "no valid genesis"))
+    end = len(made.entries)
+    if not made.problems and max(places, default=-1) >= end:
+        made.problems.append(Bad("chain-broken", f"at entry {end}"))
+    for seq, fault in faults:
+        if seq >= end and (not made.problems or fault.outcome != "chain-broken"):
+            made.problems.append(fault)
+    if not end and not made.problems:
+        made.problems.append(Bad("chain-broken", "no entry"))
     return made
 
 
 def _follow(made, places):
     before = None
-    for seq in range(max(places) + 1):
+    for seq in range(max(places, default=-1) + 1):
         valid = [e for e in places.get(seq, {}).values() if _follows(before, e, made.id)]
         if len(valid) > 1:
             made.problems.append(Bad("fork", f"two entries {seq}"))

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from . import age, crypt
 from .events import LineReader
+from .segment import check_keys
 from .text import BLOCK_LINES, SEGMENT_LINES, WINDOW, Bad, Fields, document
 
 MAGIC = 0xFD2FB528
@@ -103,14 +104,12 @@ class Content:
     def __init__(self, segment, secret):
         self.segment, self.footer = segment, None
         self.reader, self.frame = LineReader(segment.header.segment, segment.header.offset_ms), Frame()
-        self.last_position = 0
+        self.last_position, self.lines = 0, []
         if crypt.commitment(secret) != segment.header.commit:
             raise Bad("commit", f"segment {segment.header.segment}")
         self.cipher = AESGCM(crypt.block_key(secret))
         for counter in range(len(segment.blocks)):
             self._block(counter)
-        if not segment.recovered:
-            self._finish()
 
     def _open(self, counter):
         position, sealed = self.segment.blocks[counter]
@@ -130,7 +129,7 @@ class Content:
         if plain[0] > 1:
             raise Bad("bad-block", f"block {counter} is of kind {plain[0]}")
         if (plain[0] == 1) != last:
-            raise Bad("bad-footer", f"block {counter} is the last or the footer, not both")
+            raise Bad("bad-block", f"block {counter} is the last or the footer, not both")
         if plain[0] == 1:
             if position != self.last_position:
                 raise Bad("bad-footer", "position")
@@ -139,34 +138,39 @@ class Content:
         if self.frame.ended:
             raise Bad("bad-block", "lines after the end of the zstd frame")
         self.last_position = position
-        self.reader.push(self.frame.push(plain[1:]))
+        lines = self.frame.push(plain[1:])
+        if lines and not lines.endswith(b"\n"):
+            raise Bad("bad-block", "it does not end at the end of a line")
+        self.lines.append(lines)
+        self.reader.push(lines)
+        entry, header = self.segment.header.entry, self.reader.header
+        if entry is not None and header is not None and header[1] != entry.fields["identity"]:
+            raise Bad("altered", "identity object is not the one of the start entry")
 
     def _footer(self, raw):
-        if not self.frame.ended:
-            raise Bad("bad-block", "the zstd frame does not end")
         fields = Fields(document(raw, "bad-footer", "footer"), "bad-footer", "footer")
         if fields.number("lines") != self.reader.lines:
             raise fields.bad(f"{self.reader.lines} lines and not {fields.members['lines']}")
+        if not self.frame.ended:
+            raise Bad("bad-block", "the zstd frame does not end")
+        if self.segment.trailer and self.segment.trailer.lines != self.reader.lines:
+            raise Bad("bad-trailer", "lines of trailer and footer differ")
+        self._stop(fields)
         if fields.number("duration_ms") != self.reader.time_ms - self.reader.start_ms:
             raise fields.bad("duration")
         streams = fields.get("streams")
         if not isinstance(streams, dict) or {k: v for k, v in streams.items() if k in "oei"} != self.reader.counts:
             raise fields.bad("counts of the streams")
+        self.footer = fields.members
+
+    def _stop(self, fields):
         if "stop" in fields.members:
             if not isinstance(fields.members["stop"], dict):
                 raise fields.bad("stop is not an object")
             stop = Fields(fields.members["stop"], "bad-footer", "stop")
             stop.text("outcome"), stop.number("status"), [stop.get(name) for name in STOP]
-        self.footer = fields.members
-
-    def _finish(self):
-        trailer = self.segment.trailer
-        if self.footer is None:
-            raise Bad("bad-footer", "no footer")
-        if trailer.lines != self.footer["lines"]:
-            raise Bad("bad-trailer", "lines of trailer and footer differ")
-        if trailer.last != ("stop" in self.footer):
-            raise Bad("bad-footer", "stop and the trailer's last contradict each other")
+        if self.segment.trailer and self.segment.trailer.last != ("stop" in fields.members):
+            raise fields.bad("stop and the trailer's last contradict each other")
 
 
 class Opener:
@@ -176,20 +180,17 @@ class Opener:
         self.identities, self.cache = identities, {}
 
     def open(self, segment):
+        check_keys(segment)
         secret = self.cache.get(segment.keys_line)
         if secret is None:
             secret = self.cache[segment.keys_line] = epoch_secret(segment.keys_line, self.identities)
-        content = Content(segment, crypt.segment_secret(secret, segment.header.index))
-        entry, header = segment.header.entry, content.reader.header
-        if entry is not None and header is not None and header[1] != entry.fields["identity"]:
-            raise Bad("altered", "identity object is not the one of the start entry")
-        return content
+        return Content(segment, crypt.segment_secret(secret, segment.header.index))
 
     def open_all(self, segments):
         """All contents of a recording; offsets must be the sums of the intervals (CAST-3)."""
         made = []
         for segment in segments:
             if made and segment.header.offset_ms != made[-1].reader.time_ms:
-                raise Bad("bad-header", f"offset of segment {segment.header.segment}")
+                raise Bad("altered", f"offset of segment {segment.header.segment}")
             made.append(self.open(segment))
         return made

@@ -65,11 +65,9 @@ class LineReader:
         self.pending = None  # the event a `b` line may follow
 
     def push(self, data):
-        """The decompressed lines of one block."""
+        """The decompressed lines of one block, which end with a line's end."""
         if not data:
             return
-        if not data.endswith(b"\n"):
-            raise bad("a block does not end at a line's end")
         for raw in data[:-1].split(b"\n"):
             if len(raw) + 1 > EVENT_LINE:
                 raise Bad("limit", "event line")

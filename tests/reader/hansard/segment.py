@@ -1,5 +1,6 @@
 """The segment container, checked from end to end without a key (FORMAT.md section 4). Not its content: content.py."""
 
+import re
 import struct
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from .text import (
 )  # fmt: skip
 
 END = 0xFFFFFFFF
+VERSION = re.compile(rb'\{"hansard":(0|[1-9][0-9]*)[,}]')
 HEADER = "hansard session segment start offset_ms suite epoch index commit keys signer".split()
 TRAILER = "blocks lines prev next last".split()
 
@@ -60,13 +62,26 @@ class Segment:
         return "recovered" if self.recovered else "ok"
 
 
+def header_line(data, start):
+    """The header line; what does not begin like one is none, however long it is, and a newer one may have new limits."""
+    begin = b'{"hansard":'
+    if not begin.startswith(bytes(data[start : start + len(begin)])[: len(begin)]):
+        raise Bad("bad-header", "it does not begin like a header")
+    version = VERSION.match(bytes(data[start : start + 64]))
+    if version and version.group(1) != b"1":
+        raise Bad("unsupported-version", "written by a newer format")
+    return line(data, start, JSON_LINE, "bad-header", "header")
+
+
 def parse_header(raw):
     fields = Fields(document(raw[:-1], "bad-header", "header"), "bad-header", "header")
     fields.version()
     number = fields.members.get("segment")
-    fields.ordered(HEADER + (["entry"] if number == 0 else []))
     if fields.text("suite") != "zstd+A256GCM":
         raise Bad("unsupported-version", f"suite {fields.members['suite'][:40]!r}")
+    for name, most in (("segment", NUMBER_MAX), ("epoch", NUMBER_MAX), ("index", INDEX_MAX)):
+        fields.number(name, most)
+    fields.ordered(HEADER + (["entry"] if number == 0 else []))
     header = Header(
         raw,
         fields.text("session", UUID7),
@@ -132,8 +147,10 @@ def _blocks(data, at, segment):
         (size,) = struct.unpack_from("<I", data, at)
         if size == END:
             return at
-        if not SEALED_MIN <= size <= SEALED_MAX:
+        if size > SEALED_MAX:
             raise Bad("limit", f"block {len(segment.blocks)} of {size} bytes")
+        if size < SEALED_MIN:
+            raise Bad("bad-block", f"block {len(segment.blocks)} of {size} bytes")
         if len(data) - at < 16 + size:
             raise Bad("truncated", f"inside block {len(segment.blocks)}")
         body = data[at : at + 12 + size]
@@ -152,12 +169,11 @@ def _blocks(data, at, segment):
 
 def check(data, start=0):
     """Checks one segment at `start` without a key: (Segment, place after it)."""
-    raw = line(data, start, JSON_LINE, "bad-header", "header")
+    raw = header_line(data, start)
     header = parse_header(raw)
     keys_at = start + len(raw)
     keys_line = line(data, keys_at, KEYS_LINE, "bad-keys", "keys line")
     segment = Segment(header, keys_line)
-    check_keys(segment)
     blocks_at = keys_at + len(keys_line)
     end = _blocks(data, blocks_at, segment)
     segment.kept = crypt.sha256(raw, data[blocks_at:end])
@@ -176,7 +192,7 @@ def check(data, start=0):
 
 
 def check_keys(segment):
-    """KEYS-2."""
+    """KEYS-2. Reported when a segment would be opened, after all that can be checked without a key."""
     if crypt.sha256(segment.keys_line) != segment.header.keys:
         if segment.keys_line == b"{}\n":
             raise Bad("erased", "by nobody known")
@@ -185,7 +201,7 @@ def check_keys(segment):
 
 def _check_signed(segment, raw, header, blocks):
     trailer = segment.trailer = parse_trailer(raw)
-    if trailer.blocks != len(segment.blocks):
+    if trailer.blocks != len(segment.blocks) or not trailer.blocks:
         raise Bad("bad-trailer", f"{len(segment.blocks)} blocks and not {trailer.blocks}")
     if (trailer.prev is None) != (segment.header.segment == 0):
         raise Bad("bad-trailer", "prev and the segment's number contradict each other")
@@ -198,7 +214,7 @@ def _check_recovered(segment, raw):
     try:
         entry = segment.recovered = chain.parse(raw)
     except Bad as error:
-        raise error if error.outcome == "unsupported-version" else Bad("bad-trailer", error.why) from None
+        raise Bad("bad-trailer", error.why) from None
     if entry.kind != "recovered":
         raise Bad("bad-trailer", f"chain entry of kind {entry.kind!r} as trailer")
     said = entry.fields

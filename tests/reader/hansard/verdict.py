@@ -46,7 +46,7 @@ class _Session:
                 self.there.add(number)
             try:
                 made, after = segments_of.check(data)
-                if after != len(data):
+                if segments_of.check_keys(made) or after != len(data):
                     raise Bad("trailing-data", name)
                 if made.header.session != self.session or number not in (None, made.header.segment):
                     raise Bad("altered", "the name does not agree with the header")
