@@ -56,7 +56,8 @@ impl Catalog {
             let past = self.iter().rev().filter(|one| one.stored && one.session.session.time() <= now);
             let latest: Vec<&Listed> = past.collect();
             let first = latest.first().ok_or_else(|| {
-                Failure::failed("the store holds no session").hint("`hansard-record run` records one; --from names another store")
+                Failure::failed("the store holds no session")
+                    .hint("`hansard-record run` records one; --from names another store")
             })?;
             return the_witnessed(latest.iter().filter(|one| one.session.session == first.session.session).copied())
                 .ok_or_else(|| ambiguous(id, &latest));
@@ -72,7 +73,9 @@ impl Catalog {
             let short = full.replace('-', "");
             full.starts_with(&wanted)
                 || full.ends_with(&wanted)
-                || (!plain.is_empty() && !wanted.contains('-') && (short.starts_with(&plain) || short.ends_with(&plain)))
+                || (!plain.is_empty()
+                    && !wanted.contains('-')
+                    && (short.starts_with(&plain) || short.ends_with(&plain)))
         };
         let found: Vec<&Listed> = self.iter().filter(fits).collect();
         if found.is_empty() {

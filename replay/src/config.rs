@@ -27,7 +27,8 @@ pub struct Config {
 impl Config {
     /// Reads the text of a configuration. `Err` is what is wrong, and what to do.
     pub fn parse(text: &str) -> Result<Self, (String, Option<String>)> {
-        let table: toml::Table = toml::from_str(text).map_err(|e| (e.to_string().trim_end().replace('\n', " "), None))?;
+        let table: toml::Table =
+            toml::from_str(text).map_err(|e| (e.to_string().trim_end().replace('\n', " "), None))?;
         for key in table.keys() {
             if KEYS.contains(&key.as_str()) {
                 continue;
@@ -74,7 +75,9 @@ impl Config {
         let failure = Failure::usage(format!("no store is called `{name}`"));
         Err(match nearest(name, &names) {
             Some(near) => failure.hint(format!("did you mean `{near}`")),
-            None if names.is_empty() => failure.hint("give an address such as file:///srv/hansard, or name it under [stores] in replay.toml"),
+            None if names.is_empty() => {
+                failure.hint("give an address such as file:///srv/hansard, or name it under [stores] in replay.toml")
+            }
             None => failure.hint(format!("the stores are: {}", names.join(", "))),
         })
     }

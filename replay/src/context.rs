@@ -68,10 +68,10 @@ impl Context {
             self.config.identities.clone()
         };
         let mut identities = Identities::new();
-        if named.is_empty() {
-            if let Some(path) = self.identity_path().filter(|path| path.exists()) {
-                identities.extend(read_identities(&path)?);
-            }
+        if named.is_empty()
+            && let Some(path) = self.identity_path().filter(|path| path.exists())
+        {
+            identities.extend(read_identities(&path)?);
         }
         for path in &named {
             identities.extend(read_identities(path)?);

@@ -6,9 +6,8 @@
 use std::collections::BTreeSet;
 
 use hansard_schemas::chain::{Chain, Kind};
-use hansard_schemas::names::SegmentName;
-use hansard_schemas::segment::{Checked, Checker, KeysState, TrailerKind};
-use hansard_schemas::verdict::{Closing, Judgement, Keys, SegmentFact, Summary, judge};
+use hansard_schemas::segment::{Checked, Checker, TrailerKind};
+use hansard_schemas::verdict::{Judgement, SegmentFact, Summary, judge};
 use hansard_schemas::{ChainId, Digest, Error, SessionId, Timestamp};
 use hansard_sinks::{ChainPart, Part, SessionRef, SinkError, Store};
 
@@ -136,7 +135,7 @@ pub fn examine(
             recipients.extend(checked.keys.recipients());
         }
         let segment = checked.as_ref().ok().map(segment);
-        facts.push(SegmentFact::named(&part.name, checked.map(|checked| summary(&checked))));
+        facts.push(SegmentFact::named(&part.name, checked.map(|checked| Summary::from(&checked))));
         objects.push(Object { part, segment });
     }
     let chain = chains.of(session);
@@ -145,11 +144,7 @@ pub fn examine(
 }
 
 /// Checks one object. What is wrong with the store itself ends everything; what is wrong with the object is a fact.
-fn check(
-    store: &dyn Store,
-    part: &Part,
-    progress: &mut dyn FnMut(u64),
-) -> Result<Result<Checked, Error>, SinkError> {
+fn check(store: &dyn Store, part: &Part, progress: &mut dyn FnMut(u64)) -> Result<Result<Checked, Error>, SinkError> {
     let mut checker = Checker::new();
     let mut at = 0;
     loop {
@@ -175,35 +170,6 @@ fn is_of_store(store: &dyn Store, error: &SinkError) -> bool {
         && store.chains().is_err()
 }
 
-/// What the judgement needs of a checked segment.
-pub fn summary(checked: &Checked) -> Summary {
-    let header = &checked.header;
-    Summary {
-        session: header.session,
-        number: header.segment,
-        start: header.start,
-        epoch: header.epoch,
-        index: header.index,
-        keys: header.keys,
-        keys_state: match checked.keys_state {
-            KeysState::Ok => Keys::Whole,
-            KeysState::Erased => Keys::Erased,
-            KeysState::Altered => Keys::Altered,
-        },
-        signer: header.signer,
-        entry: header.entry.clone(),
-        blocks: checked.blocks,
-        kept: checked.kept,
-        digest: checked.digest,
-        closing: match &checked.trailer {
-            TrailerKind::Signed(trailer) => {
-                Closing::Signed { prev: trailer.prev, next: trailer.next, last: trailer.last }
-            }
-            TrailerKind::Recovered(entry) => Closing::Recovered(Box::new(entry.clone())),
-        },
-    }
-}
-
 /// What is kept of a checked segment.
 pub fn segment(checked: &Checked) -> Segment {
     Segment {
@@ -213,15 +179,5 @@ pub fn segment(checked: &Checked) -> Segment {
         blocks: checked.blocks,
         digest: checked.digest,
         recovered: matches!(checked.trailer, TrailerKind::Recovered(_)),
-    }
-}
-
-/// The name that a segment would have in a store of this chain.
-pub fn name_of(chain16: &str, checked: &Checked) -> SegmentName {
-    SegmentName {
-        chain16: chain16.into(),
-        session: checked.header.session,
-        number: checked.header.segment,
-        digest16: checked.digest.short(),
     }
 }

@@ -122,9 +122,9 @@ impl Known {
                 Some(_) => Standing::Unpinned { first: false },
                 None => {
                     let known = self.chains.iter().find(|(_, entry)| entry.host == *host).map(|(id, _)| id);
-                    let rival = claims.iter().find(|(other, name)| {
-                        name == host && other != id && !self.chains.contains_key(other)
-                    });
+                    let rival = claims
+                        .iter()
+                        .find(|(other, name)| name == host && other != id && !self.chains.contains_key(other));
                     match known.or(rival.map(|(id, _)| id)) {
                         Some(other) => Standing::Second { host: host.clone(), other: *other },
                         None => {

@@ -279,10 +279,8 @@ impl Recording {
             let events = lines.push(&block.lines).map_err(Decoding::Content)?;
             visitor(events).map_err(Decoding::Visitor)?;
         }
-        if let Some(footer) = reader.footer() {
-            if footer.streams != lines.counts() {
-                return Err(Decoding::Content(Error::BadFooter("it counts other streams than there are".into())));
-            }
+        if reader.footer().is_some_and(|footer| footer.streams != lines.counts()) {
+            return Err(Decoding::Content(Error::BadFooter("it counts other streams than there are".into())));
         }
         Ok(lines.time_ms())
     }

@@ -99,10 +99,11 @@ impl From<SinkError> for Failure {
             SinkError::Unsupported { .. } => {
                 Self::usage(message).hint("copy the recordings to a directory and read them with --from file:///…")
             }
-            SinkError::NotThere { .. } => {
-                Self::new(Exit::Store, message).hint("name the store with --from URL; `hansard-record check` says where recordings go")
+            SinkError::NotThere { .. } => Self::new(Exit::Store, message)
+                .hint("name the store with --from URL; `hansard-record check` says where recordings go"),
+            SinkError::TooLarge { .. } | SinkError::NotAFile { .. } | SinkError::BadName { .. } => {
+                Self::failed(message)
             }
-            SinkError::TooLarge { .. } | SinkError::NotAFile { .. } | SinkError::BadName { .. } => Self::failed(message),
             _ => Self::new(Exit::Store, message),
         }
     }

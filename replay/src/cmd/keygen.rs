@@ -46,5 +46,7 @@ fn write(path: &Path, text: &[u8]) -> Outcome<()> {
     })?;
     let written = file.write_all(text).and_then(|()| file.sync_all());
     // The file is ours alone since create_new; half an identity is of no use to anyone.
-    written.inspect_err(|_| drop(std::fs::remove_file(path))).map_err(|e| Failure::usage(format!("{name}: cannot write: {e}")))
+    written
+        .inspect_err(|_| drop(std::fs::remove_file(path)))
+        .map_err(|e| Failure::usage(format!("{name}: cannot write: {e}")))
 }

@@ -105,7 +105,9 @@ fn text(out: &mut impl Write, shown: &Shown<'_>) -> io::Result<()> {
         for (name, value) in &claimed.labels {
             line("label", &format!("{name}={value}"))?;
         }
-        for (name, value) in [("reason", &claimed.reason), ("ssh from", &claimed.ssh_connection), ("ssh auth", &claimed.ssh_user_auth)] {
+        for (name, value) in
+            [("reason", &claimed.reason), ("ssh from", &claimed.ssh_connection), ("ssh auth", &claimed.ssh_user_auth)]
+        {
             if let Some(value) = value {
                 line(name, value)?;
             }

@@ -8,11 +8,11 @@ use std::path::Path;
 
 use hansard_schemas::chain::{Chain, Entry};
 use hansard_schemas::segment::Checker;
-use hansard_schemas::verdict::{SegmentFact, judge};
+use hansard_schemas::verdict::{SegmentFact, Summary, judge};
 use hansard_schemas::{Error, SessionId, Timestamp};
 
 use super::verify::Verified;
-use crate::evidence::{Chains, start_of, summary};
+use crate::evidence::{Chains, start_of};
 use crate::report::{Failure, Outcome};
 
 /// How much of a file is in memory.
@@ -73,7 +73,15 @@ fn check(name: &str) -> Outcome<Found> {
         return Err(Failure::usage(format!("{name}: not a file")));
     }
     let mut file = File::open(name).map_err(cannot)?;
-    let mut walk = Walk { checker: Checker::new(), facts: Vec::new(), session: None, entry: None, first: 0, begun: false, ended: false };
+    let mut walk = Walk {
+        checker: Checker::new(),
+        facts: Vec::new(),
+        session: None,
+        entry: None,
+        first: 0,
+        begun: false,
+        ended: false,
+    };
     let mut buffer = vec![0; PIECE];
     let mut bytes = 0;
     while !walk.ended {
@@ -135,12 +143,12 @@ impl Walk {
 
     /// Whose file it is shows in the first header.
     fn learn(&mut self) {
-        if self.session.is_none() {
-            if let Some(header) = self.checker.header() {
-                self.session = Some(header.session);
-                self.first = header.segment;
-                self.entry = header.entry.as_ref().and_then(|entry| Entry::parse(entry.as_bytes()).ok());
-            }
+        if self.session.is_none()
+            && let Some(header) = self.checker.header()
+        {
+            self.session = Some(header.session);
+            self.first = header.segment;
+            self.entry = header.entry.as_ref().and_then(|entry| Entry::parse(entry.as_bytes()).ok());
         }
     }
 
@@ -152,7 +160,7 @@ impl Walk {
         self.begun = false;
         let result = std::mem::take(&mut self.checker).finish();
         let last = result.as_ref().is_ok_and(hansard_schemas::segment::Checked::is_last);
-        let fact = SegmentFact::placed(name, self.number(), result.map(|checked| summary(&checked)));
+        let fact = SegmentFact::placed(name, self.number(), result.map(|checked| Summary::from(&checked)));
         self.facts.push(fact);
         last
     }
