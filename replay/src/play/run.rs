@@ -1,0 +1,146 @@
+//! The loop that joins player, painter and terminal.
+//!
+//! It alone reads the clock. One turn: signals and keys, then what is due, then a picture, at most sixty a second.
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+use hansard_schemas::cast::Size;
+
+use super::keys::{ESCAPE_WAIT, Keys};
+use super::paint::Painter;
+use super::player::{Next, Player, Settings};
+use super::status;
+use super::terminal::{Signal, Terminal, die_of};
+use crate::screen::LineFeed;
+use crate::timeline::{Source, SourceError};
+
+/// Between two pictures, at least: more a second nobody sees, and slow lines choke on.
+const FRAME: Duration = Duration::from_millis(16);
+/// Between two pictures while there is more to show: the rest of the time goes to showing it.
+const BUSY_FRAME: Duration = Duration::from_millis(50);
+/// How often the status line's clock moves.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Why playing failed.
+#[derive(Debug, thiserror::Error)]
+pub enum PlayError {
+    /// There is no terminal to draw on.
+    #[error("standard output is not a terminal")]
+    NotATerminal,
+    /// The terminal cannot be taken over or written to.
+    #[error("cannot use the terminal")]
+    Terminal(#[from] io::Error),
+    /// The recording cannot be read further.
+    #[error("{0}")]
+    Source(SourceError),
+}
+
+/// How playing ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The reviewer left, or the end was reached.
+    Left,
+    /// The terminal is gone.
+    Gone,
+    /// By a signal; the terminal has been given back.
+    Signal(i32),
+}
+
+impl Ended {
+    /// Dies of the signal that ended playing, if one did, so that shells see what happened.
+    pub fn finish(self) {
+        if let Self::Signal(number) = self {
+            die_of(number);
+        }
+    }
+}
+
+/// Plays a recording on the terminal until the reviewer leaves.
+pub fn run<S: Source>(source: S, size: Size, feed: LineFeed, settings: &Settings) -> Result<Ended, PlayError> {
+    if !io::stdout().is_terminal() {
+        return Err(PlayError::NotATerminal);
+    }
+    let mut terminal = Terminal::enter()?;
+    let begin = Instant::now();
+    let mut player = Player::new(source, size, feed, settings, Duration::ZERO);
+    let mut painter = Painter::new(terminal.window(), settings.colour);
+    let mut keys = Keys::default();
+    let mut drawn: Option<Duration> = None;
+    loop {
+        let now = begin.elapsed();
+        let next = player.advance(now).map_err(PlayError::Source)?;
+        if next == Next::Quit {
+            terminal.leave();
+            return Ok(Ended::Left);
+        }
+        let since = drawn.map_or(Duration::MAX, |drawn| now.saturating_sub(drawn));
+        let frame = if next == Next::Now { BUSY_FRAME } else { FRAME };
+        let due = if since >= frame {
+            draw(&mut player, &mut painter, now, &mut terminal)?;
+            drawn = Some(now);
+            TICK
+        } else {
+            frame - since
+        };
+        let timeout = match next {
+            Next::Now | Next::Quit => Some(Duration::ZERO),
+            Next::After(wait) => Some(wait.min(due)),
+            // Nothing moves: one more picture if the last one was put off, then quiet.
+            Next::Key if due < TICK => Some(due),
+            Next::Key => None,
+        };
+        let timeout =
+            if keys.is_waiting() { Some(timeout.map_or(ESCAPE_WAIT, |t| t.min(ESCAPE_WAIT))) } else { timeout };
+        let heard = terminal.wait(timeout)?;
+        for signal in &heard.signals {
+            match signal {
+                Signal::End(number) => {
+                    terminal.leave();
+                    return Ok(Ended::Signal(*number));
+                }
+                Signal::Suspend => terminal.suspend()?,
+                Signal::Continued => terminal.resume()?,
+                Signal::Resized => {}
+            }
+            painter.reset(terminal.window());
+            player.skip_time(begin.elapsed());
+            drawn = None;
+        }
+        if heard.gone {
+            return Ok(Ended::Gone);
+        }
+        if heard.bytes.is_empty() && keys.is_waiting() && timeout.is_some_and(|timeout| timeout >= ESCAPE_WAIT) {
+            keys.give_up();
+        }
+        for key in keys.push(&heard.bytes) {
+            if key == super::keys::Key::Redraw {
+                painter.reset(terminal.window());
+            }
+            if player.key(key, begin.elapsed()) == Next::Quit {
+                terminal.leave();
+                return Ok(Ended::Left);
+            }
+            drawn = None;
+        }
+    }
+}
+
+fn draw<S: Source>(
+    player: &mut Player<S>,
+    painter: &mut Painter,
+    now: Duration,
+    terminal: &mut Terminal,
+) -> io::Result<()> {
+    let mut out = String::new();
+    picture(player, painter, now, &mut out);
+    terminal.write(out.as_bytes())
+}
+
+/// Makes the bytes of one picture.
+pub fn picture<S: Source>(player: &mut Player<S>, painter: &mut Painter, now: Duration, out: &mut String) {
+    let clip = painter.clip(player.screen());
+    let notice = player.notice(now).map(str::to_owned);
+    let status = status::line(player, notice.as_deref(), clip.as_deref(), painter.window().cols);
+    painter.paint(player.screen(), &status, out);
+}

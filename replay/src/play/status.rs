@@ -1,0 +1,103 @@
+//! The status line: where we are, how fast, what was passed, and what is wrong with the recording.
+//!
+//! All text that comes from the recording is escaped here, and cut to the terminal's width in columns.
+
+use hansard_schemas::cast::Code;
+use hansard_schemas::names::safe;
+use serde::Deserialize;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::player::{Mode, Player, Then};
+use crate::timeline::{Landmark, Source};
+
+/// The keys, as `?` shows them.
+const HELP: &str = "space pause  ←→ 5 s  ↑↓ 1 min  . step  [ ] markers  -+ speed  0 G start, end  q quit";
+
+/// Makes the line, exactly `cols` wide.
+pub fn line<S: Source>(player: &mut Player<S>, notice: Option<&str>, clip: Option<&str>, cols: usize) -> String {
+    let state = match player.mode() {
+        Mode::Playing => "playing",
+        Mode::Paused | Mode::Seeking { then: Then::Pause, .. } => "paused",
+        Mode::Seeking { then: Then::Play, .. } => "seeking",
+        Mode::Ended => "end",
+    };
+    let left = format!(" {state} {}/{} {}x", clock(player.at_ms()), clock(player.end_ms()), player.speed());
+    // What is wrong comes before everything that a recording says of itself, and is the last to be cut.
+    let wrong = player.verdict.as_deref().map(|verdict| format!("[{}]", safe(verdict)));
+    let (help, hint) = if player.help { (Some(HELP), None) } else { (None, Some("? keys")) };
+    let mut line = left;
+    for part in [wrong.as_deref(), help, notice, clip, hint].into_iter().flatten() {
+        line.push_str("  ");
+        line.push_str(part);
+    }
+    fit(&line, cols)
+}
+
+/// What a marker, gap or exit status says, fit to be printed.
+pub fn landmark(landmark: &Landmark) -> String {
+    let text = safe(&landmark.text);
+    match landmark.code {
+        Code::Marker => format!("marker: {text}"),
+        Code::Exit => format!("exit status {text}"),
+        Code::Gap => gap(&landmark.text).unwrap_or_else(|| format!("gap: {text}")),
+        _ => text,
+    }
+}
+
+/// The part of a gap's document that a reviewer is told.
+#[derive(Deserialize)]
+struct Told {
+    what: String,
+    why: String,
+    bytes: Option<u64>,
+    note: Option<String>,
+}
+
+fn gap(document: &str) -> Option<String> {
+    let told: Told = serde_json::from_str(document).ok()?;
+    let mut text = format!("gap: {} {}", safe(&told.what), safe(&told.why));
+    if let Some(bytes) = told.bytes {
+        text.push_str(&format!(", {bytes} bytes"));
+    }
+    if let Some(note) = told.note.filter(|note| !note.is_empty()) {
+        text.push_str(&format!(" ({})", safe(&note)));
+    }
+    Some(text)
+}
+
+/// `1:02:03.4`, without hours where there are none.
+pub fn clock(ms: u64) -> String {
+    let (tenths, seconds) = (ms / 100 % 10, ms / 1000);
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}.{tenths}")
+    } else {
+        format!("{minutes}:{seconds:02}.{tenths}")
+    }
+}
+
+/// Cuts or fills to a width in columns.
+fn fit(text: &str, cols: usize) -> String {
+    let mut out = String::new();
+    let whole = text.width() <= cols;
+    let room = if whole { cols } else { cols.saturating_sub(1) };
+    let mut used = 0;
+    for ch in text.chars() {
+        // Marks are left out: the painter writes single characters here.
+        let width = ch.width().unwrap_or(0);
+        if width == 0 {
+            continue;
+        }
+        if used + width > room {
+            break;
+        }
+        used += width;
+        out.push(ch);
+    }
+    if !whole && cols > 0 {
+        out.push('…');
+        used += 1;
+    }
+    out.extend(std::iter::repeat_n(' ', cols.saturating_sub(used)));
+    out
+}

@@ -1,0 +1,255 @@
+//! The virtual terminal: recorded output goes in, cells of plain characters come out.
+//!
+//! This is the wall between a recording and the reviewer (promise 9). Escape sequences end here; what leaves is
+//! characters that print, with a colour. Every function of the emulated terminal passes through [`Screen::execute`],
+//! where what could be abused is bounded (sizes, repetitions) or replaced (format characters). Not for drawing:
+//! that is `play::paint`; not for time: that is `timeline`.
+
+use avt::observer::Observer;
+use avt::parser::{Function, State};
+use avt::{Cell, Line, Parser, Terminal};
+use hansard_schemas::cast::Size;
+use hansard_schemas::exact::Decoder;
+
+use self::characters::{Class, Clusters, REPLACEMENT, classify};
+
+pub mod characters;
+
+/// Assumed where a recording says 0 columns or rows: a session without a terminal, or one that never learnt its size.
+const FALLBACK: Size = Size { cols: 80, rows: 24 };
+/// Widest emulated screen. Real terminals stay under 1,000; the format allows 65,535.
+const COLS_MAX: usize = 4096;
+/// Most cells of an emulated screen: some 5 MiB a buffer. A recording that claims 65,535x65,535 would otherwise
+/// ask for a hundred GiB, and each "clear screen" of a few bytes would cost what it takes to fill it.
+const CELLS_MAX: usize = 256 << 10;
+
+/// Which of a session's two output streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// `o`.
+    Output,
+    /// `e`.
+    Error,
+}
+
+/// How line feeds are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineFeed {
+    /// As a terminal does: down only. The recorded PTY already put the carriage returns in.
+    Terminal,
+    /// Down and to the first column: the session had pipes, and no PTY to put carriage returns in.
+    NewLine,
+}
+
+/// A screen's state from which playing can go on; see [`Screen::keyframe`].
+#[derive(Debug, Clone)]
+pub struct Keyframe {
+    size: (usize, usize),
+    clipped: bool,
+    dump: String,
+}
+
+impl Keyframe {
+    /// Bytes it takes.
+    pub fn len(&self) -> usize {
+        self.dump.len()
+    }
+}
+
+/// The emulated terminal of one recording.
+pub struct Screen {
+    terminal: Terminal,
+    parser: Parser,
+    output: Decoder,
+    error: Decoder,
+    clusters: Clusters,
+    /// The last character printed, not yet in the terminal because marks may follow it.
+    held: Option<char>,
+    feed: LineFeed,
+    clipped: bool,
+    /// Whether the last bytes of a stream ended inside a character.
+    inside: [bool; 2],
+}
+
+impl Screen {
+    /// An empty screen of the recorded size.
+    pub fn new(size: Size, feed: LineFeed) -> Self {
+        let (cols, rows, clipped) = bounded(size);
+        Self {
+            terminal: blank(cols, rows),
+            parser: Parser::new(),
+            output: Decoder::default(),
+            error: Decoder::default(),
+            clusters: Clusters::default(),
+            held: None,
+            feed,
+            clipped,
+            inside: [false; 2],
+        }
+    }
+
+    /// Shows raw bytes of a stream. Call [`Screen::settle`] before looking at the cells.
+    pub fn write(&mut self, stream: Stream, raw: &[u8]) {
+        self.write_with(stream, raw, &mut ());
+    }
+
+    /// As [`Screen::write`], and tells an observer, which sees lines leave at the top.
+    pub fn write_with<O: Observer>(&mut self, stream: Stream, raw: &[u8], observer: &mut O) {
+        let (decoder, inside) = match stream {
+            Stream::Output => (&mut self.output, &mut self.inside[0]),
+            Stream::Error => (&mut self.error, &mut self.inside[1]),
+        };
+        let text = decoder.push(raw);
+        if !raw.is_empty() {
+            *inside = ends_inside(raw);
+        }
+        for ch in text.chars() {
+            if let Some(function) = self.parser.feed(ch) {
+                self.execute(function, observer);
+            }
+        }
+    }
+
+    /// Takes the recorded terminal's new size.
+    pub fn resize(&mut self, size: Size) {
+        self.resize_with(size, &mut ());
+    }
+
+    /// As [`Screen::resize`], and tells an observer.
+    pub fn resize_with<O: Observer>(&mut self, size: Size, observer: &mut O) {
+        self.settle_with(observer);
+        let (cols, rows, clipped) = bounded(size);
+        self.clipped = clipped;
+        self.terminal.resize_with(cols, rows, observer);
+    }
+
+    /// Puts a held character on the screen.
+    pub fn settle(&mut self) {
+        self.settle_with(&mut ());
+    }
+
+    fn settle_with<O: Observer>(&mut self, observer: &mut O) {
+        if let Some(ch) = self.held.take() {
+            self.terminal.execute_with(Function::Print(ch), observer);
+        }
+    }
+
+    /// Columns and rows of the emulated screen.
+    pub fn size(&self) -> (usize, usize) {
+        self.terminal.size()
+    }
+
+    /// Whether the recorded size is larger than what is emulated.
+    pub fn is_clipped(&self) -> bool {
+        self.clipped
+    }
+
+    /// Column and row of the cursor, and whether it is shown. A column after the last one is where a line is full.
+    pub fn cursor(&self) -> (usize, usize, bool) {
+        let cursor = self.terminal.cursor();
+        (cursor.col.min(self.size().0.saturating_sub(1)), cursor.row, cursor.visible)
+    }
+
+    /// The rows of cells, from the top.
+    pub fn rows(&self) -> impl Iterator<Item = &[Cell]> {
+        self.terminal.screen().visible_lines().map(Line::cells)
+    }
+
+    /// Appends what a cell shows: characters that print, nothing else.
+    pub fn spell(&self, cell: &Cell, out: &mut String) {
+        self.clusters.spell(cell.char(), out);
+    }
+
+    /// The text of the primary screen's lines from the top, for what is left at the end of a recording.
+    pub fn primary_lines(&self) -> impl Iterator<Item = &Line> {
+        self.terminal.primary_screen().all_lines()
+    }
+
+    /// The characters of a line of this screen.
+    pub fn line_text(&self, line: &Line, out: &mut String) {
+        for ch in line.chars() {
+            self.clusters.spell(ch, out);
+        }
+    }
+
+    /// The state now, or `None` in the middle of an escape sequence or a character, from where it could not go on.
+    pub fn keyframe(&mut self) -> Option<Keyframe> {
+        if self.parser.state != State::Ground || self.inside.contains(&true) {
+            return None;
+        }
+        self.settle();
+        Some(Keyframe { size: self.terminal.size(), clipped: self.clipped, dump: self.terminal.dump() })
+    }
+
+    /// Goes back (or on) to a keyframe of this same screen.
+    pub fn restore(&mut self, keyframe: &Keyframe) {
+        self.terminal = blank(keyframe.size.0, keyframe.size.1);
+        self.terminal.feed(keyframe.dump.as_str());
+        self.parser = Parser::new();
+        self.output = Decoder::default();
+        self.error = Decoder::default();
+        self.held = None;
+        self.inside = [false; 2];
+        self.clipped = keyframe.clipped;
+    }
+
+    fn execute<O: Observer>(&mut self, function: Function, observer: &mut O) {
+        match function {
+            Function::Print(ch) => self.print(ch, observer),
+            // A repetition of 65,535 takes six bytes; more than the screen holds changes nothing that is seen.
+            Function::Rep(n) => {
+                self.settle_with(observer);
+                let (cols, rows) = self.terminal.size();
+                let most = u16::try_from(cols.saturating_mul(rows)).unwrap_or(u16::MAX);
+                self.terminal.execute_with(Function::Rep(n.min(most)), observer);
+            }
+            Function::Lf if self.feed == LineFeed::NewLine => {
+                self.settle_with(observer);
+                self.terminal.execute_with([Function::Cr, Function::Lf], observer);
+            }
+            other => {
+                self.settle_with(observer);
+                self.terminal.execute_with(other, observer);
+            }
+        }
+    }
+
+    fn print<O: Observer>(&mut self, ch: char, observer: &mut O) {
+        let ch = match classify(ch) {
+            Class::Plain => ch,
+            Class::Replace => REPLACEMENT,
+            Class::Drop => return,
+            Class::Mark => {
+                // A mark that follows nothing (its base was drawn long ago, or never) has no cell to stand in.
+                self.held = self.held.map(|base| self.clusters.join(base, ch));
+                return;
+            }
+        };
+        self.settle_with(observer);
+        self.held = Some(ch);
+    }
+}
+
+fn blank(cols: usize, rows: usize) -> Terminal {
+    Terminal::new(cols.max(1), rows.max(1)).unwrap_or_else(|_| unreachable!("both are at least 1"))
+}
+
+/// Columns, rows, and whether the recorded size had to be cut.
+fn bounded(size: Size) -> (usize, usize, bool) {
+    let size = if size.cols == 0 || size.rows == 0 { FALLBACK } else { size };
+    let cols = usize::from(size.cols).min(COLS_MAX);
+    let rows = usize::from(size.rows).min(CELLS_MAX / cols);
+    (cols, rows, cols < usize::from(size.cols) || rows < usize::from(size.rows))
+}
+
+/// Whether bytes end in the first part of a character.
+fn ends_inside(raw: &[u8]) -> bool {
+    let tail = &raw[raw.len().saturating_sub(3)..];
+    // Only the last lead byte counts: what stands before it is complete or broken, either way over.
+    tail.iter()
+        .rposition(|byte| *byte >= 0xC0)
+        .is_some_and(|at| matches!(std::str::from_utf8(&tail[at..]), Err(error) if error.error_len().is_none()))
+}
+
+#[cfg(test)]
+pub mod tests;
