@@ -321,15 +321,16 @@ fn check_version(body: &[u8], seq: u64) -> Result<()> {
     let Some(rest) = body.strip_prefix(OPENING) else {
         return Err(Error::ChainBroken { seq, why: "not an entry: it does not begin with \"hansard\"".into() });
     };
+    let none = || Error::ChainBroken { seq, why: "not an entry: no version number".into() };
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     match (&rest[..digits], rest.get(digits)) {
-        (b"1", Some(b',')) => Ok(()),
-        (b"" | [b'0', _, ..], _) => Err(Error::ChainBroken { seq, why: "not an entry: no version number".into() }),
+        (b"1", _) => Ok(()),
+        (b"" | [b'0', _, ..], _) => Err(none()),
         (version, Some(b',' | b'}')) => {
             let version = String::from_utf8_lossy(&version[..version.len().min(20)]).into_owned();
             Err(Error::UnsupportedVersion(format!("chain entry of version {version}")))
         }
-        _ => Err(Error::ChainBroken { seq, why: "not an entry: no version number".into() }),
+        _ => Err(none()),
     }
 }
 

@@ -153,8 +153,9 @@ fn gather(
             Ok(entry) => entry,
             // What follows in this object has no place of its own (CHAIN-4); the true entries may be elsewhere.
             Err(error) => {
-                let claimed = expected.unwrap_or(0).saturating_add(lines.count() as u64);
-                return fail(last.map_or(claimed, |last| last.max(claimed)), error);
+                let place = expected.unwrap_or(0);
+                let claimed = last.unwrap_or_else(|| place.saturating_add(lines.count() as u64));
+                return fail(claimed.max(place), error);
             }
         };
         expected = Some(entry.seq + 1);

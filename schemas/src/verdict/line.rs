@@ -33,9 +33,28 @@ enum Before {
     /// Nothing is before segment 0.
     Nothing,
     /// It is there, or the chain says what it would have been.
-    Known { number: u32, next: Option<PublicKey>, digest: Option<Digest>, place: Option<Place> },
+    Known { number: u32, next: PublicKey, digest: Option<Digest>, place: Option<Place> },
     /// It is not there.
     Unknown,
+    /// The session ended with an earlier one.
+    Ended(u32),
+}
+
+impl Before {
+    fn after(number: u32, next: Option<PublicKey>, digest: Option<Digest>, place: Option<Place>) -> Self {
+        next.map_or(Self::Ended(number), |next| Self::Known { number, next, digest, place })
+    }
+
+    /// What is before `number`, of which the one before was met last if `adjacent`.
+    fn of(self, number: u32, adjacent: bool, evidence: Option<&Evidence<'_>>) -> Self {
+        let end = evidence.and_then(|evidence| evidence.end).map(|end| end.segment);
+        match (self, end) {
+            (Self::Ended(last), _) => Self::Ended(last),
+            (_, Some(end)) if end < number => Self::Ended(end),
+            (before, _) if adjacent => before,
+            _ => Self::Unknown,
+        }
+    }
 }
 
 /// Place in the key schedule.
@@ -68,9 +87,7 @@ impl<'f> Line<'f> {
         let mut before = Before::Nothing;
         let mut due = 0;
         for number in numbers {
-            if number != due {
-                before = Before::Unknown;
-            }
+            before = before.of(number, number == due, evidence);
             due = number + 1;
             let (good, bad): (Vec<_>, Vec<_>) = objects
                 .get(&number)
@@ -80,7 +97,11 @@ impl<'f> Line<'f> {
                 .partition(|(_, result)| result.is_ok());
             let good = good.into_iter().filter_map(|(at, result)| Some((at, result.ok()?))).collect();
             let bad = bad.into_iter().filter_map(|(_, result)| result.err()).collect();
-            before = line.choose(number, facts, good, bad, evidence);
+            before = match line.choose(number, facts, good, bad, evidence) {
+                None if matches!(before, Before::Ended(_)) => before,
+                None => Before::Unknown,
+                Some(known) => known,
+            };
         }
         line
     }
@@ -93,7 +114,7 @@ impl<'f> Line<'f> {
         mut good: Vec<(usize, &'f Summary)>,
         mut bad: Vec<Fault>,
         evidence: Option<&Evidence<'_>>,
-    ) -> Before {
+    ) -> Option<Before> {
         // REC-1: a closed segment of that number exists.
         if good.iter().any(|(_, summary)| matches!(summary.trailer, TrailerKind::Signed(_))) {
             good.retain(|(at, summary)| {
@@ -115,10 +136,8 @@ impl<'f> Line<'f> {
             self.bad.extend(bad.into_iter().map(|fault| (number, fault)));
             // A segment of which nothing could be kept still announces the next one.
             return match evidence.and_then(|evidence| evidence.recovered.get(&number)) {
-                Some(closing) if !closing.stored => {
-                    Before::Known { number, next: closing.continues, digest: None, place: None }
-                }
-                _ => Before::Unknown,
+                Some(closing) if !closing.stored => Some(Before::after(number, closing.continues, None, None)),
+                _ => None,
             };
         };
         self.notes.extend(bad.iter().map(|fault| format!("beside a valid segment {number}: {fault}")));
@@ -133,7 +152,7 @@ impl<'f> Line<'f> {
                 _ => None,
             },
         };
-        Before::Known { number, next, digest: Some(summary.digest), place: Some(Place::of(summary)) }
+        Some(Before::after(number, next, Some(summary.digest), Some(Place::of(summary))))
     }
 
     /// Whether an object is the segment of this number.
@@ -240,16 +259,13 @@ fn follows(summary: &Summary, before: &Before) -> Result<(), String> {
     };
     let (number, next, digest, place) = match before {
         Before::Unknown => return Ok(()),
+        Before::Ended(last) => return Err(format!("segment {last} is the last")),
         Before::Nothing if named.is_some() => return Err(format!("{what} names a segment before the first")),
         Before::Nothing => return Ok(()),
         Before::Known { number, next, digest, place } => (number, next, digest, place),
     };
-    match next {
-        None => return Err(format!("segment {number} is the last")),
-        Some(signer) if *signer != summary.header.signer => {
-            return Err(format!("its signer is not the one that segment {number} announced"));
-        }
-        Some(_) => {}
+    if *next != summary.header.signer {
+        return Err(format!("its signer is not the one that segment {number} announced"));
     }
     if named != *digest {
         return Err(format!("{what} is not that of segment {number}"));
