@@ -25,6 +25,8 @@ pub fn split(raw: &[u8]) -> (Cow<'_, str>, Option<String>) {
 
 /// Appends the groups of `raw`: one for each U+FFFD of its text, in order, one space between.
 pub(crate) fn write_groups(out: &mut Vec<u8>, raw: &[u8]) {
+    // One-byte groups are the rule where there are many.
+    out.reserve(raw.len() * 3);
     let start = out.len();
     let mut group = |bytes: &[u8]| {
         if out.len() > start {
@@ -35,13 +37,18 @@ pub(crate) fn write_groups(out: &mut Vec<u8>, raw: &[u8]) {
         }
     };
     for chunk in raw.utf8_chunks() {
-        for _ in chunk.valid().matches(REPLACEMENT) {
+        for _ in 0..genuine(chunk.valid()) {
             group(REPLACEMENT_UTF8);
         }
         if !chunk.invalid().is_empty() {
             group(chunk.invalid());
         }
     }
+}
+
+/// How many genuine U+FFFD there are. In noise the pieces of text are short and ASCII, and a search costs more.
+fn genuine(text: &str) -> usize {
+    if text.is_ascii() { 0 } else { text.matches(REPLACEMENT).count() }
 }
 
 /// Two lower-case hex digits of every byte.
@@ -63,20 +70,50 @@ const HEX: [[u8; 2]; 256] = {
 pub fn join(text: &str, groups: &str) -> Result<Vec<u8>> {
     let mut raw = Vec::with_capacity(text.len());
     let mut groups_left = groups.split(' ');
-    let mut parts = text.split(REPLACEMENT);
-    raw.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
-    for part in parts {
-        let group = groups_left.next().ok_or_else(|| bad("fewer groups than the text has U+FFFD"))?;
-        push_group(&mut raw, group.as_bytes())?;
-        raw.extend_from_slice(part.as_bytes());
+    let mut text_left = text.as_bytes();
+    // Byte by byte: where there are groups at all they are close together.
+    while let Some((byte, after)) = text_left.split_first() {
+        if *byte == REPLACEMENT_UTF8[0]
+            && let Some(after) = text_left.strip_prefix(REPLACEMENT_UTF8)
+        {
+            let group = groups_left.next().ok_or_else(|| bad("fewer groups than the text has U+FFFD"))?;
+            push_group(&mut raw, group.as_bytes())?;
+            text_left = after;
+        } else {
+            raw.push(*byte);
+            text_left = after;
+        }
     }
     if groups_left.next().is_some() {
         return Err(bad("more groups than the text has U+FFFD"));
     }
-    match split(&raw) {
-        (again, Some(groups_again)) if again == text && groups_again == groups => Ok(raw),
-        _ => Err(bad("a group that is not what its U+FFFD stands for")),
+    if !is_split(&raw, text, groups) {
+        return Err(bad("a group that is not what its U+FFFD stands for"));
     }
+    Ok(raw)
+}
+
+/// Whether [`split`] makes this text and these groups of `raw`, which was joined from them.
+fn is_split(raw: &[u8], text: &str, groups: &str) -> bool {
+    let (mut text_left, mut groups_left, mut valid) = (text, groups.split(' '), true);
+    for chunk in raw.utf8_chunks() {
+        let Some(after) = text_left.strip_prefix(chunk.valid()) else { return false };
+        text_left = after;
+        if (0..genuine(chunk.valid())).any(|_| groups_left.next() != Some("efbfbd")) {
+            return false;
+        }
+        if chunk.invalid().is_empty() {
+            continue;
+        }
+        valid = false;
+        let Some(after) = text_left.strip_prefix(REPLACEMENT) else { return false };
+        text_left = after;
+        // All before agrees, so the group's bytes are these if there are as many.
+        if groups_left.next().is_none_or(|group| group.len() != 2 * chunk.invalid().len()) {
+            return false;
+        }
+    }
+    !valid && text_left.is_empty() && groups_left.next().is_none()
 }
 
 fn push_group(raw: &mut Vec<u8>, group: &[u8]) -> Result<()> {

@@ -140,7 +140,7 @@ const ESCAPE: [u8; 256] = {
 /// Appends `text` as the inside of a JSON string (CAST-4).
 fn escape(out: &mut Vec<u8>, text: &[u8]) {
     let mut rest = text;
-    loop {
+    while !rest.is_empty() {
         let (plain, special) = rest.split_at(plain_prefix(rest));
         out.extend_from_slice(plain);
         rest = special;
@@ -155,9 +155,6 @@ fn escape(out: &mut Vec<u8>, text: &[u8]) {
                 letter => out.extend_from_slice(&[b'\\', letter]),
             }
             rest = after;
-        }
-        if rest.is_empty() {
-            return;
         }
     }
 }
