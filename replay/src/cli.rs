@@ -197,9 +197,9 @@ pub struct Export {
     /// In which form
     #[arg(long = "as", value_name = "FORM", value_enum)]
     pub form: Form,
-    /// Which stream, of raw and txt
-    #[arg(long, value_name = "STREAM", value_enum, default_value_t = Stream::Output)]
-    pub stream: Stream,
+    /// Which stream; without it raw is the output, and txt all that was shown
+    #[arg(long, value_name = "STREAM", value_enum)]
+    pub stream: Option<Stream>,
     /// Write to this file, which must not exist yet, instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -221,7 +221,7 @@ pub enum Form {
     Raw,
     /// asciicast v3
     Cast,
-    /// What could be read on the screen, without control sequences
+    /// The lines that could be read on the screen, without control sequences or full-screen programs
     Txt,
 }
 

@@ -167,7 +167,7 @@ impl Recording {
     pub fn end_ms(&mut self) -> Result<u64, RecordingError> {
         for at in (0..self.places.len()).rev() {
             let mut end = None;
-            let visited = self.read(at, &mut |events: Vec<Event>| {
+            let visited = self.read(at, &mut |_: &[u8], events: Vec<Event>| {
                 end = events.last().map(|event| event.time_ms).or(end);
                 Ok::<_, std::convert::Infallible>(())
             });
@@ -187,7 +187,7 @@ impl Recording {
     /// All events of a segment, in order; none leaves before all are good. Forced, as many as are good.
     pub fn load(&mut self, at: usize) -> Result<Vec<Event>, RecordingError> {
         let mut all = Vec::new();
-        let visited = self.read(at, &mut |events: Vec<Event>| {
+        let visited = self.read(at, &mut |_: &[u8], events: Vec<Event>| {
             all.extend(events);
             Ok::<_, std::convert::Infallible>(())
         });
@@ -198,8 +198,8 @@ impl Recording {
         }
     }
 
-    /// Gives the events of all segments to `visitor`, a block at a time.
-    pub fn visit<E>(&mut self, visitor: &mut dyn FnMut(Vec<Event>) -> Result<(), E>) -> Result<(), Stopped<E>> {
+    /// Gives all segments to `visitor`, a block at a time: its lines as they were written, and their events.
+    pub fn visit<E>(&mut self, visitor: &mut dyn FnMut(&[u8], Vec<Event>) -> Result<(), E>) -> Result<(), Stopped<E>> {
         for at in 0..self.places.len() {
             match self.read(at, visitor) {
                 Err(Stopped::Recording(error)) => self.forgive(error).map_err(Stopped::Recording)?,
@@ -226,7 +226,7 @@ impl Recording {
     fn read<E>(
         &mut self,
         at: usize,
-        visitor: &mut dyn FnMut(Vec<Event>) -> Result<(), E>,
+        visitor: &mut dyn FnMut(&[u8], Vec<Event>) -> Result<(), E>,
     ) -> Result<Option<u64>, Stopped<E>> {
         let Some(place) = self.places.get(at) else { return Ok(None) };
         let (number, part) = (place.number, place.part.clone());
@@ -260,7 +260,7 @@ impl Recording {
         &mut self,
         bytes: &[u8],
         checked: Option<&Checked>,
-        visitor: &mut dyn FnMut(Vec<Event>) -> Result<(), E>,
+        visitor: &mut dyn FnMut(&[u8], Vec<Event>) -> Result<(), E>,
     ) -> Result<u64, Decoding<E>> {
         // Forced, a segment that fails the check is opened as far as it goes: each block is still authenticated.
         let (header, keys) = match checked {
@@ -277,7 +277,7 @@ impl Recording {
         let mut lines = LineReader::new(header.segment == 0, header.offset_ms);
         while let Some(block) = reader.next_block().map_err(Decoding::Content)? {
             let events = lines.push(&block.lines).map_err(Decoding::Content)?;
-            visitor(events).map_err(Decoding::Visitor)?;
+            visitor(&block.lines, events).map_err(Decoding::Visitor)?;
         }
         if reader.footer().is_some_and(|footer| footer.streams != lines.counts()) {
             return Err(Decoding::Content(Error::BadFooter("it counts other streams than there are".into())));

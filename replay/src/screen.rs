@@ -14,6 +14,7 @@ use hansard_schemas::exact::Decoder;
 use self::characters::{Class, Clusters, REPLACEMENT, classify};
 
 pub mod characters;
+pub mod transcript;
 
 /// Assumed where a recording says 0 columns or rows: a session without a terminal, or one that never learnt its size.
 const FALLBACK: Size = Size { cols: 80, rows: 24 };
@@ -160,16 +161,16 @@ impl Screen {
         self.clusters.spell(cell.char(), out);
     }
 
-    /// The text of the primary screen's lines from the top, for what is left at the end of a recording.
-    pub fn primary_lines(&self) -> impl Iterator<Item = &Line> {
-        self.terminal.primary_screen().all_lines()
-    }
-
-    /// The characters of a line of this screen.
-    pub fn line_text(&self, line: &Line, out: &mut String) {
-        for ch in line.chars() {
-            self.clusters.spell(ch, out);
+    /// The streams are over: what was held, or is the first part of a character, is shown.
+    fn end_with<O: Observer>(&mut self, observer: &mut O) {
+        for text in [self.output.finish(), self.error.finish()] {
+            for ch in text.chars() {
+                if let Some(function) = self.parser.feed(ch) {
+                    self.execute(function, observer);
+                }
+            }
         }
+        self.settle_with(observer);
     }
 
     /// The state now, or `None` in the middle of an escape sequence or a character, from where it could not go on.

@@ -1,11 +1,78 @@
-//! `play`: (being written by its owner.)
+//! `play`: a verified recording on the reviewer's terminal.
+
+use hansard_schemas::cast::{Event, Size};
+use hansard_schemas::session::Kind;
 
 use crate::cli::Play;
 use crate::context::Context;
-use crate::report::{Failure, Outcome};
+use crate::play::{self, PlayError, Settings};
+use crate::recording::{Recording, RecordingError};
+use crate::report::{Exit, Failure, Outcome, note};
+use crate::screen::LineFeed;
+use crate::timeline::{Source, SourceError};
 
 /// Plays a session.
 pub fn run(context: &Context, args: &Play) -> Outcome {
-    let _recording = context.recording(&args.id, &args.store, &args.keys, args.force)?;
-    Err(Failure::usage("not yet"))
+    play::require_terminal().map_err(failure)?;
+    let mut recording = context.recording(&args.id, &args.store, &args.keys, args.force)?;
+    let end_ms = recording.end_ms()?;
+    let (size, feed) = shape(&recording);
+    let settings = Settings {
+        speed: args.speed,
+        idle_limit: args.idle_limit,
+        start_at: args.start_at.unwrap_or_default(),
+        quit_at_end: args.quit_at_end,
+        verdict: recording.doubts(),
+        colour: context.colour(),
+    };
+    let mut opened = Opened { recording, end_ms };
+    let ended = play::run(&mut opened, size, feed, &settings);
+    for trouble in opened.recording.troubles() {
+        note(trouble);
+    }
+    ended.map_err(failure)?.finish();
+    Ok(Exit::Fine)
+}
+
+/// Size of the first screen, and whether line feeds come with carriage returns.
+pub fn shape(recording: &Recording) -> (Size, LineFeed) {
+    match recording.header() {
+        Some(header) => {
+            let feed = if header.hansard.kind == Kind::Interactive { LineFeed::Terminal } else { LineFeed::NewLine };
+            (Size { cols: header.term.cols, rows: header.term.rows }, feed)
+        }
+        // Forced, and the beginning is gone.
+        None => (Size { cols: 0, rows: 0 }, LineFeed::Terminal),
+    }
+}
+
+struct Opened {
+    recording: Recording,
+    end_ms: u64,
+}
+
+impl Source for &mut Opened {
+    fn segments(&self) -> usize {
+        self.recording.segments()
+    }
+
+    fn end_ms(&self) -> u64 {
+        self.end_ms
+    }
+
+    fn load(&mut self, segment: usize) -> Result<Vec<Event>, SourceError> {
+        Ok(self.recording.load(segment)?)
+    }
+}
+
+fn failure(error: PlayError) -> Failure {
+    match error {
+        PlayError::NotATerminal => Failure::usage("cannot play: standard output is not a terminal")
+            .hint("play on a terminal, or read it with `hansard-replay export --as txt`"),
+        PlayError::Terminal(error) => Failure::usage(format!("cannot use the terminal: {error}")),
+        PlayError::Source(error) => match error.downcast::<RecordingError>() {
+            Ok(error) => (*error).into(),
+            Err(error) => Failure::failed(error.to_string()),
+        },
+    }
 }

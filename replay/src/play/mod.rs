@@ -11,7 +11,8 @@ mod status;
 mod terminal;
 
 pub use player::Settings;
-pub use run::{Ended, PlayError, run};
+pub use run::{Ended, PlayError, require_terminal, run};
+pub use status::clock;
 
 #[cfg(test)]
 mod tests;

@@ -56,11 +56,14 @@ impl Ended {
     }
 }
 
+/// Fails unless there is a terminal to draw on: asked before a recording is read for nothing.
+pub fn require_terminal() -> Result<(), PlayError> {
+    if io::stdout().is_terminal() { Ok(()) } else { Err(PlayError::NotATerminal) }
+}
+
 /// Plays a recording on the terminal until the reviewer leaves.
 pub fn run<S: Source>(source: S, size: Size, feed: LineFeed, settings: &Settings) -> Result<Ended, PlayError> {
-    if !io::stdout().is_terminal() {
-        return Err(PlayError::NotATerminal);
-    }
+    require_terminal()?;
     let mut terminal = Terminal::enter()?;
     let begin = Instant::now();
     let mut player = Player::new(source, size, feed, settings, Duration::ZERO);

@@ -210,3 +210,39 @@ pub fn hostile() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
             .prop_map(|(a, b, last)| format!("\x1b[{a};{b}{}", char::from(last)).into_bytes()),
     ]
 }
+
+fn lines(size: (u16, u16), feed: LineFeed, raw: &[u8]) -> String {
+    let mut whole = String::new();
+    let mut transcript = transcript::Transcript::new(Size { cols: size.0, rows: size.1 }, feed);
+    transcript.write(Stream::Output, raw, &mut whole);
+    transcript.finish(&mut whole);
+    // However it is cut, it is the same. (A mark that comes in another piece than its base is lost.)
+    for step in [1, 3, 7] {
+        let mut pieces = String::new();
+        let mut transcript = transcript::Transcript::new(Size { cols: size.0, rows: size.1 }, feed);
+        raw.chunks(step).for_each(|piece| transcript.write(Stream::Output, piece, &mut pieces));
+        transcript.finish(&mut pieces);
+        assert_eq!(pieces.replace('\u{301}', ""), whole.replace('\u{301}', ""), "in pieces of {step}");
+    }
+    whole
+}
+
+#[test]
+fn a_transcript_has_the_lines_and_nothing_else() {
+    let terminal = |raw: &[u8]| lines((10, 3), LineFeed::Terminal, raw);
+    assert_eq!(terminal(b"$ ls\r\na  b\r\n\r\nc\r\nd\r\ne"), "$ ls\na  b\n\nc\nd\ne\n");
+    assert_eq!(terminal(b"a line that is longer than the screen\r\nx"), "a line that is longer than the screen\nx\n");
+    assert_eq!(terminal(b"\x1b[31mred\x1b[0m \x1b]0;t\x07ok   \r\n"), "red ok\n");
+    assert_eq!(terminal(b"one\rtwo\r\nab\x08c\r\n"), "two\nac\n");
+    assert_eq!(terminal(b"before\r\n\x1b[?1049hvim\x1b[2J\x1b[?1049lafter"), "before\nafter\n");
+    assert_eq!(terminal(b"one\r\n\r\n\x1bctwo"), "one\ntwo\n");
+    assert_eq!(
+        terminal("cafe\u{301} \u{202e}x\u{9b}1m日本語\u{7f}".as_bytes()),
+        "cafe\u{301} \u{fffd}x日\n本語\n".replace("日\n本", "日本")
+    );
+    assert_eq!(terminal(b"cut \xe2\x82"), "cut \u{fffd}\n");
+    assert_eq!(terminal(b""), "");
+    assert_eq!(lines((0, 0), LineFeed::NewLine, b"one\ntwo\n"), "one\ntwo\n");
+    let many: String = (0..5000).map(|n| format!("line {n}\r\n")).collect();
+    assert_eq!(terminal(many.as_bytes()), many.replace('\r', ""));
+}
