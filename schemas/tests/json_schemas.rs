@@ -2,6 +2,8 @@
 //!
 //! After a change of a type, `HANSARD_BLESS=1 cargo test -p hansard-schemas --test json_schemas` writes them anew.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+
 use std::fs;
 use std::path::PathBuf;
 
