@@ -1,6 +1,6 @@
 //! Tees a program to plain files: what the integration tests run, and the least a recorder can do.
 //!
-//! `tee_demo [--exec | --front] [--input] [--full-ms FROM TO] [--fatal-after BYTES] [--end-ms MS] OUT PROGRAM ARG…`
+//! `tee_demo [--exec | --front | --guard] [--input] [--full-ms FROM TO] [--fatal-after BYTES] [--end-ms MS] OUT PROGRAM ARG…`
 //! writes OUT.o, OUT.e and OUT.i (streams), OUT.log (the other messages), OUT.exit (how it ended).
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -15,6 +15,7 @@ use hansard_tee::{
 struct Arguments {
     exec: bool,
     front: bool,
+    guard: bool,
     input: bool,
     full_us: (u64, u64),
     fatal_after: Option<u64>,
@@ -87,11 +88,12 @@ fn main() {
     hansard_tee::prepare();
     let mut words = std::env::args_os().skip(1);
     let mut arguments = Arguments::default();
-    let mut text = |words: &mut std::iter::Skip<std::env::ArgsOs>| words.next().unwrap().into_string().unwrap();
+    let text = |words: &mut std::iter::Skip<std::env::ArgsOs>| words.next().unwrap().into_string().unwrap();
     arguments.out = loop {
         match text(&mut words).as_str() {
             "--exec" => arguments.exec = true,
             "--front" => arguments.front = true,
+            "--guard" => arguments.guard = true,
             "--input" => arguments.input = true,
             "--full-ms" => {
                 let mut ms = || text(&mut words).parse::<u64>().unwrap() * 1000;
@@ -102,12 +104,17 @@ fn main() {
             out => break out.to_owned(),
         }
     };
+    let _guardian = arguments.guard.then(|| hansard_tee::Guardian::start().unwrap());
     let command = Command::new(words.next().unwrap()).args(words);
     let input = if arguments.input { InputCapture::On } else { InputCapture::Off };
     let options = Options { input, clock: Clock::start() };
     let out = arguments.out.clone();
     let status = if arguments.front {
-        0
+        let work = |worker: &mut hansard_tee::Worker| {
+            let mut files = Files::new(arguments);
+            conclude(&out, worker.relay(&mut files, options.clock))
+        };
+        hansard_tee::exec_front(&command, input, work).unwrap()
     } else {
         let exec = arguments.exec;
         let mut files = Files::new(arguments);

@@ -25,6 +25,8 @@ pub(crate) struct Feed {
     from: OwnedFd,
     kind: FileType,
     to: Option<OwnedFd>,
+    /// After the end of a file: the pipe once more, to see what the child leaves in it.
+    left: Option<OwnedFd>,
     /// Read, not accepted yet.
     held: Vec<u8>,
     queue: Queue,
@@ -59,7 +61,15 @@ impl Feed {
             _ => duplicate(stdin)?,
         };
         rustix::io::ioctl_fionbio(&to, true)?;
-        Ok(Self { from: own, kind, to: Some(to), held: Vec::new(), queue: Queue::default(), end: End::NotYet })
+        Ok(Self {
+            from: own,
+            kind,
+            to: Some(to),
+            left: None,
+            held: Vec::new(),
+            queue: Queue::default(),
+            end: End::NotYet,
+        })
     }
 
     fn is_open(&self) -> bool {
@@ -127,15 +137,19 @@ impl Feed {
                 Err(_) => self.stop(),
             }
         }
-        if self.end == End::Told {
-            self.to = None;
+        if self.end == End::Told
+            && let Some(to) = self.to.take()
+            && self.kind == FileType::RegularFile
+        {
+            // A reading end of ours, which hides from nobody that the child has closed its own: all is written.
+            self.left = reopen(to.as_fd(), OFlags::RDONLY).ok();
         }
     }
 
     /// The child reads no more: what it left of a file is given back.
     pub(crate) fn stop(&mut self) {
-        let Some(to) = self.to.take() else { return };
-        let left = sys::queue_of(&to) + self.queue.len() as u64 + self.held.len() as u64;
+        let Some(pipe) = self.to.take().or(self.left.take()) else { return };
+        let left = sys::queue_of(&pipe) + self.queue.len() as u64 + self.held.len() as u64;
         self.queue.clear();
         self.held.clear();
         if self.kind == FileType::RegularFile

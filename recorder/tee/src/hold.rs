@@ -102,11 +102,6 @@ impl Gather {
         self.bytes.drain(..count.min(self.bytes.len()));
         self.tail = self.tail.min(self.bytes.len());
     }
-
-    pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.tail = 0;
-    }
 }
 
 /// How many bytes at the end are the beginning of a character that more bytes could complete (0 to 3).

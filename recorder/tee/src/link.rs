@@ -52,11 +52,6 @@ impl<'r> Link<'r> {
         self.now_us = self.now_us.max(self.clock.now_us());
     }
 
-    /// Whether the recorder has no room: output is held.
-    pub(crate) fn holds(&self) -> bool {
-        self.retry.is_some()
-    }
-
     /// Offers a message; `false` is "not now", and the caller keeps it.
     pub(crate) fn offer(&mut self, message: Message<'_>) -> Result<bool, TeeError> {
         if self.retry.is_some_and(|retry| self.now_us < retry.at_us) {

@@ -9,7 +9,5 @@ mod signal;
 mod spawn;
 
 pub(crate) use original::Original;
-pub(crate) use signal::{
-    SignalFd, block, die_by, kill, kill_own_group, pause_by, queue_of, set_default, set_ignored, unblock,
-};
-pub(crate) use spawn::{Program, Source, close_passed_on, fork, leave, spawn};
+pub(crate) use signal::{SignalFd, block, die_by, kill, pause_by, queue_of, set_default, set_ignored, unblock};
+pub(crate) use spawn::{Program, Side, Source, close_passed_on, fork, spawn};

@@ -80,12 +80,6 @@ pub(crate) fn kill(pid: i32, signal: i32) -> io::Result<()> {
     if unsafe { libc::kill(pid, signal) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Sends a signal to our own process group, ourselves included.
-pub(crate) fn kill_own_group(signal: i32) {
-    // SAFETY: takes two numbers and touches no memory.
-    unsafe { libc::kill(0, signal) };
-}
-
 /// Stops this process (or, with `group`, the whole process group) by the stop signal, as its default disposition does.
 /// Returns when it was continued, or at once where the kernel refuses to stop an orphaned group.
 pub(crate) fn pause_by(signal: i32, group: bool) {
@@ -93,12 +87,8 @@ pub(crate) fn pause_by(signal: i32, group: bool) {
         set_default(signal);
         unblock(&[signal]);
     }
-    if group {
-        kill_own_group(signal);
-    } else {
-        // SAFETY: getpid and kill take and give numbers only.
-        unsafe { libc::kill(libc::getpid(), signal) };
-    }
+    // SAFETY: getpid and kill take and give numbers only; 0 is our own group.
+    unsafe { libc::kill(if group { 0 } else { libc::getpid() }, signal) };
     if signal != libc::SIGSTOP {
         block(&[signal]);
     }

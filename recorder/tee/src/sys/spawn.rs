@@ -55,7 +55,7 @@ pub(crate) fn spawn(program: &Program, stdio: [Source<'_>; 3], terminal: Option<
     // SAFETY: the child runs `become_child` only, which makes async-signal-safe calls on memory laid out above and
     // never returns; so neither locks held by other threads nor destructors matter in it.
     match unsafe { libc::fork() } {
-        -1 => return Err(io::Error::last_os_error()),
+        -1 => Err(io::Error::last_os_error()),
         // SAFETY: in the child of fork; the pointers' targets live in `program`, `argv` and `script`, which it has a
         // copy of.
         0 => unsafe { become_child(program, &argv, &mut script, sources, terminal, original, report.as_raw_fd()) },
@@ -174,8 +174,8 @@ pub(crate) fn close_passed_on() {
 pub(crate) enum Side {
     /// The new process.
     Child,
-    /// The caller, with the new process's id.
-    Parent(i32),
+    /// The caller.
+    Parent,
 }
 
 /// Forks this process while it has one thread; refuses when it has more.
@@ -187,12 +187,6 @@ pub(crate) fn fork() -> io::Result<Side> {
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Side::Child),
-        pid => Ok(Side::Parent(pid)),
+        _ => Ok(Side::Parent),
     }
-}
-
-/// Ends a forked child without running what its parent registered to run at exit.
-pub(crate) fn leave(status: i32) -> ! {
-    // SAFETY: ends the process; nothing runs after it.
-    unsafe { libc::_exit(status) }
 }

@@ -1,0 +1,63 @@
+//! Gives the terminal's modes back when the recorder cannot: killed by SIGKILL, or by a fault of its own.
+//!
+//! A process that only waits for the recorder's end, forked before there is anything secret in memory. Not for any
+//! other end: `terminal` restores on those.
+
+use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+
+use crate::error::{Attempt as _, TeeError};
+use crate::lane::forget_standard;
+use crate::outlet::duplicate;
+use crate::signals::prepare;
+use crate::sys;
+
+/// Watches over the terminal for as long as this process lives.
+pub struct Guardian {
+    /// Its other end is the guardian's; the kernel closes this one, however the process ends.
+    _alive: io::PipeWriter,
+}
+
+impl Guardian {
+    /// Starts it. To be called before any thread is started and anything secret is made; and, as
+    /// [`prepare`](crate::prepare), which it calls, only for a session to come.
+    pub fn start() -> Result<Self, TeeError> {
+        prepare();
+        let terminal = duplicate(rustix::stdio::stdin()).attempt("open the terminal")?;
+        let modes = tcgetattr(&terminal).attempt("read the terminal's modes")?;
+        let (ended, alive) = io::pipe().attempt("make a pipe")?;
+        match sys::fork().attempt("start a process")? {
+            sys::Side::Parent => Ok(Self { _alive: alive }),
+            sys::Side::Child => {
+                drop(alive);
+                watch(&terminal, modes, ended);
+                std::process::exit(0)
+            }
+        }
+    }
+}
+
+fn watch(terminal: &OwnedFd, modes: Termios, mut ended: io::PipeReader) {
+    // Out of the way of signals to the job, and holding nothing that anyone could wait for.
+    let _ = rustix::process::setpgid(None, None);
+    sys::block(&[libc::SIGTTOU]);
+    (0..3).for_each(forget_standard);
+    sys::close_passed_on();
+    let mut raw = modes.clone();
+    raw.make_raw();
+    let mut nothing = [0];
+    while ended.read(&mut nothing).is_err_and(|e| e.kind() == io::ErrorKind::Interrupted) {}
+    // As the recorder left it: whoever has set other modes since knows better.
+    if tcgetattr(terminal).is_ok_and(|now| same(&now, &raw)) {
+        let _ = tcsetattr(terminal, OptionalActions::Now, &modes);
+    }
+}
+
+fn same(a: &Termios, b: &Termios) -> bool {
+    a.input_modes == b.input_modes
+        && a.output_modes == b.output_modes
+        && a.control_modes == b.control_modes
+        && a.local_modes == b.local_modes
+}
