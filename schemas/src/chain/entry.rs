@@ -211,9 +211,22 @@ pub fn genesis(
     key: SigningKey,
 ) -> Result<(Entry, SigningKey)> {
     let next = SigningKey::generate();
-    let kind = Kind::Genesis { key: key.public(), host: host.to_owned(), machine, uid };
-    let entry = write(ChainId::of(&key.public()), 0, None, time, boot, next.public(), &kind, &key)?;
+    let entry = genesis_with(host, machine, uid, time, boot, &key, next.public())?;
     Ok((entry, next))
+}
+
+/// Begins a chain with a given next key: for what must be made the same twice.
+pub fn genesis_with(
+    host: &str,
+    machine: Option<Digest>,
+    uid: u32,
+    time: Timestamp,
+    boot: BootId,
+    key: &SigningKey,
+    next: PublicKey,
+) -> Result<Entry> {
+    let kind = Kind::Genesis { key: key.public(), host: host.to_owned(), machine, uid };
+    write(ChainId::of(&key.public()), 0, None, time, boot, next, &kind, key)
 }
 
 /// Writes the entry after `prev` with a fresh next key. `key` is the one that `prev` names; it is wiped here.

@@ -8,5 +8,5 @@ mod entry;
 mod read;
 mod schema;
 
-pub use entry::{Entry, Head, Kind, append, append_with, genesis};
+pub use entry::{Entry, Head, Kind, append, append_with, genesis, genesis_with};
 pub use read::Chain;

@@ -151,11 +151,15 @@ fn gather(
     while let Some(line) = lines.next() {
         let entry = match read_line(id, line, expected) {
             Ok(entry) => entry,
-            // What follows in this object has no place of its own (CHAIN-4); the true entries may be elsewhere.
+            // What follows in this object has no place of its own (CHAIN-4); the true entries may be elsewhere. Of a
+            // line without any place nobody can know what it stands for: it counts as one that is missed.
             Err(error) => {
-                let place = expected.unwrap_or(0);
-                let claimed = last.unwrap_or_else(|| place.saturating_add(lines.count() as u64));
-                return fail(claimed.max(place), error);
+                let claimed = match (last, expected) {
+                    (Some(last), place) => last.max(place.unwrap_or(0)),
+                    (None, Some(place)) => place.saturating_add(lines.count() as u64),
+                    (None, None) => u64::MAX,
+                };
+                return fail(claimed, error);
             }
         };
         expected = Some(entry.seq + 1);

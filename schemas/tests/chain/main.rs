@@ -5,6 +5,7 @@
 mod entries;
 mod objects;
 mod state;
+mod vectors;
 
 use hansard_schemas::chain::{Entry, Kind, append, genesis};
 use hansard_schemas::ids::BootId;

@@ -1,5 +1,6 @@
 """The host chain: entries, their signatures, the objects that carry them (FORMAT.md section 5)."""
 
+import math
 from dataclasses import dataclass, field
 
 from . import crypt
@@ -132,7 +133,8 @@ def read_object(data, name=None):
             raise Bad("chain-broken", "the object does not hold what its name says")
         return entries, None
     except Bad as error:
-        return entries, (max(last, expected or 0), error)
+        # A fault without any place stands for nobody knows what: it counts as an entry that is missed.
+        return entries, (max(last, expected) if expected is not None else math.inf, error)
 
 
 def whole_object(data, name=None):
