@@ -168,7 +168,7 @@ fn bent(entries: &[Entry]) -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("chain-broken-member-twice-deep", "JSON-3", resigned("\"sig\"", "\"x\":[{\"a\":1,\"\\u0061\":1}],\"sig\"")),
         ("chain-broken-fraction", "JSON-3", resigned("\"segment\":5", "\"segment\":5.0")),
         ("chain-broken-integer", "JSON-3", resigned("\"sig\"", "\"x\":9007199254740992,\"sig\"")),
-        ("chain-broken-segment-number", "LIM-11", resigned("\"segment\":5", "\"segment\":1000000")),
+        ("limit-chain-segment-number", "LIM-11", resigned("\"segment\":5", "\"segment\":1000000")),
         ("chain-broken-upper-case-hex", "JSON-6", resigned("\"digest\":\"03", "\"digest\":\"0A")),
         ("chain-broken-time", "JSON-6", resigned("00.125Z", "00.12Z")),
         ("chain-broken-session", "a session id of version 4", resigned(&id, &id.replacen("-7", "-4", 1))),
@@ -203,11 +203,35 @@ fn bent(entries: &[Entry]) -> Vec<(&'static str, &'static str, Vec<u8>)> {
     ]
 }
 
+/// A checkpoint in the place of entry 5, its head bent.
+fn heads(entries: &[Entry]) -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let time = entries[4].time;
+    let digest = Digest([3; 32]);
+    let kind = Kind::Checkpoint { open: vec![Head { session: session(), segment: Some(4), digest: Some(digest) }] };
+    let line = text(&append_with(&entries[4], &key(5), kind, time, entries[4].boot, key(6).public()).unwrap());
+    let bent = |from: &str, to: &str| signed(&bend(&line, from, to), &key(5));
+    vec![
+        ("chain-broken-head-order", "digest before segment", {
+            let (from, to) =
+                (format!("\"segment\":4,\"digest\":\"{digest}\""), format!("\"digest\":\"{digest}\",\"segment\":4"));
+            bent(&from, &to)
+        }),
+        (
+            "chain-broken-head-member-missing",
+            "no segment and no digest",
+            bent(&format!(",\"segment\":4,\"digest\":\"{digest}\""), ""),
+        ),
+        ("chain-broken-head-half-null", "a segment without a digest", bent(&format!("\"{digest}\""), "null")),
+        ("limit-chain-head-segment-number", "LIM-11", bent("\"segment\":4", "\"segment\":1000000")),
+    ]
+}
+
 fn broken(entries: &[Entry]) -> Vec<Case> {
     let lines = |numbers: &[usize]| -> Vec<u8> { numbers.iter().flat_map(|n| entries[*n].line.clone()).collect() };
     let before = lines(&[0, 1, 2, 3, 4]);
     let mut cases: Vec<Case> = bent(entries)
         .into_iter()
+        .chain(heads(entries))
         .map(|(name, note, line)| Case(name, note, 5, [before.clone(), line].concat()))
         .collect();
     let first = text(&entries[0]);

@@ -5,8 +5,12 @@
 //! about a session is in [`crate::verdict`]; where a host keeps its next key is in [`crate::chain_state`].
 
 mod entry;
+mod members;
+mod parse;
 mod read;
 mod schema;
+mod write;
 
-pub use entry::{Entry, Head, Kind, append, append_with, genesis, genesis_with};
+pub use entry::{Entry, Head, Kind};
 pub use read::Chain;
+pub use write::{append, append_with, genesis, genesis_with};

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Entry, Kind};
+use super::{Entry, Kind, parse};
 use crate::names::ChainName;
 use crate::{ChainId, Digest, Error, SessionId, limits};
 
@@ -184,7 +184,7 @@ fn read_line(id: ChainId, line: &[u8], expected: Option<u64>) -> Result<Entry, E
     if !line.ends_with(b"\n") {
         return Err(broken("its line is cut short".into()));
     }
-    let entry = Entry::parse_at(line, place)?;
+    let entry = parse::entry(line, place)?;
     if entry.chain != id {
         return Err(broken("it is of another chain".into()));
     }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::Entry;
-use super::entry::{Common, Kind};
+use super::members::Common;
+use super::{Entry, Kind};
 
 #[derive(JsonSchema)]
 #[allow(dead_code, reason = "only its schema is used")]

@@ -195,9 +195,10 @@ impl<'c> Evidence<'c> {
             self.refused.push((*closing, why));
         }
         // The digest of segment - 1 that an admitted entry gives.
-        let witnessed: Vec<_> = self.recovered.values().filter_map(|r| Some((r.entry, r.segment, r.head?))).collect();
+        let witnessed: Vec<_> =
+            self.recovered.values().filter_map(|r| Some((r.entry, r.segment.checked_sub(1)?, r.head?))).collect();
         for (entry, segment, head) in witnessed {
-            self.witness(entry, segment - 1, head);
+            self.witness(entry, segment, head);
         }
     }
 

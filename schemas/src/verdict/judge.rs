@@ -1,5 +1,7 @@
 //! The verdict: what the segments show, held against what the chain says.
 
+use std::collections::BTreeSet;
+
 use super::evidence::Evidence;
 use super::line::Line;
 use super::report::{Fault, Judgement, Verdict};
@@ -102,13 +104,12 @@ impl Case<'_> {
         }
         let named = self.evidence.and_then(Evidence::named);
         let Some(highest) = named.max(self.highest()) else { return };
-        let is_there = |number: &u32| {
-            let unstored = self.evidence.and_then(|evidence| evidence.recovered.get(number)).is_some_and(|r| !r.stored);
-            let claimed = self.facts.iter().any(|fact| fact.number == *number);
-            unstored || claimed || self.line.good.contains_key(number)
+        let claimed: BTreeSet<u32> = self.facts.iter().map(|fact| fact.number).collect();
+        let unstored = |number: &u32| {
+            self.evidence.and_then(|evidence| evidence.recovered.get(number)).is_some_and(|closing| !closing.stored)
         };
-        // Most numbers are there: the list of facts is looked through once for each that is not among the good.
-        let mut missing = (0..=highest).filter(|number| !self.line.good.contains_key(number)).filter(|n| !is_there(n));
+        let is_there = |n: &u32| self.line.good.contains_key(n) || claimed.contains(n) || unstored(n);
+        let mut missing = (0..=highest).filter(|number| !is_there(number));
         faults.extend(missing.by_ref().take(MISSING_NAMED).map(Fault::Missing));
         let more = missing.count();
         if more > 0 {

@@ -88,7 +88,7 @@ impl<'f> Line<'f> {
         let mut due = 0;
         for number in numbers {
             before = before.of(number, number == due, evidence);
-            due = number + 1;
+            due = number.saturating_add(1);
             let (good, bad): (Vec<_>, Vec<_>) = objects
                 .get(&number)
                 .into_iter()

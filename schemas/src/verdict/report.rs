@@ -53,7 +53,7 @@ impl fmt::Display for Verdict {
             Self::Complete => f.write_str("complete"),
             Self::CompleteEndNotWitnessed => f.write_str("complete, end not witnessed"),
             Self::CutAfter(Some(segment)) => write!(f, "cut after {segment}"),
-            Self::CutAfter(None) => f.write_str("cut before 0"),
+            Self::CutAfter(None) => f.write_str("cut after nothing"),
             Self::RunningAsOf(time) => write!(f, "running as of {time}"),
             Self::Interrupted { .. } => f.write_str("interrupted"),
             Self::RecoveredAt { segment, .. } => write!(f, "recovered at {segment}"),

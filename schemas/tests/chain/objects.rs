@@ -8,7 +8,10 @@ use proptest::prelude::*;
 
 use crate::{boot, chain, lines, time};
 
-fn read(id: ChainId, objects: &[(Option<(u64, u64)>, Vec<u8>)]) -> Chain {
+/// First and last number of the name, if it has one, and the bytes.
+type Object = (Option<(u64, u64)>, Vec<u8>);
+
+fn read(id: ChainId, objects: &[Object]) -> Chain {
     let named = |range: &Option<(u64, u64)>| range.map(|(first, last)| ChainName { chain: id, first, last });
     Chain::from_objects(id, objects.iter().map(|(range, bytes)| (named(range), bytes)))
 }

@@ -106,7 +106,7 @@ const ATTACKS: &[Attack] = &[
     Attack {
         name: "the session removed",
         act: |s| (0..4).for_each(|number| s.store.remove(&s.a, number)),
-        words: "cut before 0; session-missing",
+        words: "cut after nothing; session-missing",
     },
     Attack {
         name: "the session removed, and the chain after its start",
@@ -315,6 +315,17 @@ fn ver_3_an_end_before_the_last_segment_is_not_complete() {
     host.end(&a);
     let judgement = Store::of(&host, &[&a]).judge(&a);
     assert_eq!(words(&judgement), "silent since; altered 0");
+}
+
+#[test]
+fn lim_11_a_million_missing_segments_are_counted_and_not_all_named() {
+    let mut host = Host::new();
+    let mut a = Session::start(&mut host, 1);
+    let first = a.segment(false);
+    host.end_at(&a, 999_999, first.digest);
+    let judgement = Store::of(&host, &[&a]).judge(&a);
+    assert_eq!((judgement.verdict, judgement.faults.len()), (Verdict::CutAfter(Some(0)), 1000));
+    assert_eq!(judgement.notes, ["998999 more segments are missing"]);
 }
 
 #[test]

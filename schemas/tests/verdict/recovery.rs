@@ -158,7 +158,7 @@ fn rec_1_what_a_checkpoint_has_closed_cannot_be_recovered() {
     let mut store = Store::of(&host, &[&a]);
     let seq = close_again(&mut host, &a, &mut store, 0, true);
     let judgement = store.judge(&a);
-    assert_eq!(words(&judgement), format!("cut before 0; altered 0; (false-statement {seq})"));
+    assert_eq!(words(&judgement), format!("cut after nothing; altered 0; (false-statement {seq})"));
 }
 
 #[test]

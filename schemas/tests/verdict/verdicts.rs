@@ -51,7 +51,7 @@ fn ver_1_running_needs_a_fresh_checkpoint_that_lists_the_head() {
     store.remove(&a, 0);
     assert_eq!(words(&store.judge(&a)), "silent since; missing 0".replace("silent since", "running as of"));
     store.remove(&a, 1);
-    assert_eq!(words(&store.judge(&a)), "cut before 0; session-missing");
+    assert_eq!(words(&store.judge(&a)), "cut after nothing; session-missing");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn ver_words_are_those_of_the_format() {
         (Verdict::Complete, "complete", "complete"),
         (Verdict::CompleteEndNotWitnessed, "complete, end not witnessed", "complete-end-not-witnessed"),
         (Verdict::CutAfter(Some(4)), "cut after 4", "cut"),
-        (Verdict::CutAfter(None), "cut before 0", "cut"),
+        (Verdict::CutAfter(None), "cut after nothing", "cut"),
         (Verdict::RunningAsOf(time), "running as of 2026-11-22T09:10:00.125Z", "running"),
         (Verdict::Interrupted { since: time }, "interrupted", "interrupted"),
         (Verdict::RecoveredAt { segment: 2, unwitnessed_from: None }, "recovered at 2", "recovered"),
