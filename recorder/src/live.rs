@@ -22,7 +22,7 @@ use rand::RngCore as _;
 use crate::capture::masking::{Masking, Prompts};
 use crate::capture::segments::{Blocked, Segments, Shape};
 use crate::capture::session::{Quota, SessionRecorder};
-use crate::capture::who::{Host, Stated, identify};
+use crate::capture::who::{Host, Stated, Surroundings, identify};
 use crate::cli::InputMode;
 use crate::config::Config;
 use crate::host_chain::HostChain;
@@ -52,6 +52,8 @@ pub struct Plan {
     pub interactive: bool,
     /// What the user says of it.
     pub stated: Stated,
+    /// What it was opened from.
+    pub around: Surroundings,
     /// The terminal's size at the start.
     pub size: Size,
 }
@@ -81,6 +83,8 @@ pub struct Ended {
 impl Live {
     /// Starts recording. When this returns, what is submitted is kept.
     pub fn start(plan: &Plan, sinks: Vec<Box<dyn Sink>>) -> Result<Self, Failure> {
+        // Keys are about to be in memory: no core dumps, no debugger of the same user.
+        rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).map_err(Failure::new)?;
         let config = &plan.config;
         let spool = Spool::open(&config.spool_dir()?)?;
         spool.admit(config.spool.quota, config.spool.reserve)?;
@@ -105,7 +109,7 @@ impl Live {
         let config = &plan.config;
         let session = dir.session();
         occupy_reserve(dir.path(), config.spool.reserve).map_err(io("reserve space in", dir.path()))?;
-        let identity = identify(session, started, host, plan.interactive, &plan.stated);
+        let identity = identify(session, started, host, plan.interactive, &plan.stated, &plan.around);
         let header = CastHeader {
             term: Term { cols: plan.size.cols, rows: plan.size.rows, kind: std::env::var("TERM").ok() },
             timestamp: u64::try_from(started.unix_ms() / 1_000).unwrap_or(0),
@@ -131,7 +135,7 @@ impl Live {
         let shape = Shape {
             max_segment: config.journal.max_segment,
             interval_ms: u64::try_from(config.ship.interval.as_millis()).unwrap_or(u64::MAX),
-            compression: Compression { level: config.journal.level, window_log: None },
+            compression: Compression { level: config.journal.level, window_log: None, bulk: true },
         };
         let stall = StallWatch::start(config.journal.stall).map_err(Failure::new)?;
         let recipients = plan.recipients.clone();

@@ -56,6 +56,32 @@ fn hash_machine(id: &str) -> Option<Digest> {
     Some(Digest(mac.finalize().into_bytes().into()))
 }
 
+/// What must be looked at before this process forks: afterwards parent and standard input are others.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    ppid: u32,
+    parent: Option<String>,
+    tty: Option<String>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub fn look() -> Self {
+        let stdin = std::io::stdin();
+        let parent = getppid();
+        Self {
+            ppid: parent.map_or(0, |p| u32::try_from(p.as_raw_nonzero().get()).unwrap_or(0)),
+            parent: parent
+                .and_then(|p| std::fs::read_link(format!("/proc/{}/exe", p.as_raw_nonzero())).ok())
+                .map(|path| path.to_string_lossy().into_owned()),
+            tty: isatty(&stdin)
+                .then(|| ttyname(&stdin, Vec::new()).ok())
+                .flatten()
+                .map(|name| name.to_string_lossy().into_owned()),
+        }
+    }
+}
+
 /// What the command line and the configuration add.
 #[derive(Debug, Clone, Default)]
 pub struct Stated {
@@ -70,12 +96,16 @@ pub struct Stated {
 }
 
 /// The identity object of a session that begins now.
-pub fn identify(session: SessionId, started: Timestamp, host: &Host, interactive: bool, stated: &Stated) -> Identity {
+pub fn identify(
+    session: SessionId,
+    started: Timestamp,
+    host: &Host,
+    interactive: bool,
+    stated: &Stated,
+    around: &Surroundings,
+) -> Identity {
     let uid = getuid().as_raw();
-    let stdin = std::io::stdin();
-    let tty = isatty(&stdin).then(|| ttyname(&stdin, Vec::new()).ok()).flatten();
     let env = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    let parent = getppid();
     Identity {
         session,
         started,
@@ -86,11 +116,9 @@ pub fn identify(session: SessionId, started: Timestamp, host: &Host, interactive
             gid: getgid().as_raw(),
             groups: getgroups().unwrap_or_default().into_iter().map(|g| g.as_raw()).collect(),
             login_uid: login_uid(),
-            ppid: parent.map_or(0, |p| u32::try_from(p.as_raw_nonzero().get()).unwrap_or(0)),
-            parent: parent
-                .and_then(|p| std::fs::read_link(format!("/proc/{}/exe", p.as_raw_nonzero())).ok())
-                .map(|path| path.to_string_lossy().into_owned()),
-            tty: tty.map(|name| name.to_string_lossy().into_owned()),
+            ppid: around.ppid,
+            parent: around.parent.clone(),
+            tty: around.tty.clone(),
             hostname: host.name.clone(),
             machine: host.machine,
             boot: host.boot,

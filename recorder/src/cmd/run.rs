@@ -9,10 +9,10 @@ use std::io::{IsTerminal as _, Write as _};
 use hansard_schemas::cast::Size;
 use hansard_schemas::session::{LeftBehind, Stop, StopOutcome};
 use hansard_sinks::{Sink, open_sink};
-use hansard_tee::{Clock, Command, Exit, InputCapture, Options, Outcome, TeeError};
+use hansard_tee::{Clock, Command, Exit, Guardian, InputCapture, Options, Outcome, TeeError};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use crate::capture::who::Stated;
+use crate::capture::who::{Stated, Surroundings};
 use crate::cli::{InputMode, RunArgs};
 use crate::config::Config;
 use crate::first_use::{self, OWN_PAST, Source};
@@ -33,7 +33,7 @@ pub fn run(args: RunArgs) -> Result<i32, Failure> {
     let size = hansard_tee::terminal_size().map_or(Size { cols: 80, rows: 24 }, |(cols, rows)| Size { cols, rows });
     let command = command(&stated.command);
     let input = if config.input.mode == InputMode::Off { InputCapture::Off } else { InputCapture::On };
-    let plan = Plan { config, recipients, interactive, stated, size };
+    let plan = Plan { config, recipients, interactive, stated, around: Surroundings::look(), size };
     if interactive {
         on_terminal(&plan, sinks, &command, input, quiet)
     } else {
@@ -121,16 +121,19 @@ fn on_terminal(
     input: InputCapture,
     quiet: bool,
 ) -> Result<i32, Failure> {
-    hansard_tee::prepare();
+    let guardian = Guardian::start().map_err(failed)?;
     let mut live = Live::start(plan, sinks)?;
     if !quiet {
         eprintln!("hansard-record: session {} is recorded", live.session());
     }
     let clock = Clock::start();
     let exit = hansard_tee::interactive(command, &mut live.recorder, &Options { input, clock });
+    drop(guardian);
     finish(live, clock, exit, quiet)
 }
 
+/// The recording runs in a process of its own, so that this one can end when the command does, even where something
+/// that the command left behind still writes and is still recorded.
 fn on_pipes(
     plan: &Plan,
     sinks: Vec<Box<dyn Sink>>,
@@ -138,10 +141,24 @@ fn on_pipes(
     input: InputCapture,
     quiet: bool,
 ) -> Result<i32, Failure> {
-    let mut live = Live::start(plan, sinks)?;
-    let clock = Clock::start();
-    let exit = hansard_tee::interactive(command, &mut live.recorder, &Options { input, clock });
-    finish(live, clock, exit, quiet)
+    let status = hansard_tee::exec_front(command, input, |worker| {
+        let recorded = Live::start(plan, sinks).and_then(|mut live| {
+            let clock = Clock::start();
+            let exit = worker.relay(&mut live.recorder, clock);
+            finish(live, clock, exit, quiet)
+        });
+        recorded.unwrap_or_else(|failure| {
+            // Standard error may be closed; the status says the same.
+            let _ = std::io::stderr().write_all(failure.render().as_bytes());
+            failure.code
+        })
+    });
+    status.map_err(failed)
+}
+
+fn failed(e: TeeError) -> Failure {
+    let code = e.status();
+    Failure { code, ..Failure::new(e) }
 }
 
 /// Ends the recording, whatever became of the command, and gives the command's status.
@@ -156,7 +173,7 @@ fn finish(live: Live, clock: Clock, exit: Result<Exit, TeeError>, quiet: bool) -
                 signal: None,
                 left_behind: Vec::new(),
             };
-            (stop, Err(Failure { code: status, ..Failure::new(e) }))
+            (stop, Err(failed(e)))
         }
     };
     let interactive_end = std::io::stderr().is_terminal() && !quiet;

@@ -29,6 +29,9 @@ use crate::host_chain::HostChain;
 /// Pause before a failed step is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// zstd level of the joined form: such segments are small, and this thread has time.
+const JOINED: i32 = 9;
+
 /// One segment to close. It owns the last copies of its keys; they go with it.
 pub struct CloseJob {
     /// Its number.
@@ -228,7 +231,8 @@ impl Worker {
     /// The joined form; `None` when it cannot be made or written: the first form is as good, and larger.
     fn joined(&self, job: &CloseJob) -> Option<Closed> {
         let journal = std::fs::read(&job.path).ok()?;
-        let (bytes, closed) = segment::reseal(&journal, &job.secret, (&job.spare.0, job.spare.1)).ok()?;
+        let (bytes, closed) =
+            segment::reseal_with(&journal, &job.secret, (&job.spare.0, job.spare.1), JOINED.into()).ok()?;
         replace_synced(&job.path, &bytes).ok()?;
         Some(closed)
     }
