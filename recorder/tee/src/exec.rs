@@ -140,7 +140,7 @@ impl Relay<'_> {
                 if let Some(mut feed) = self.streams.feed.take() {
                     feed.stop();
                 }
-                if self.streams.lanes().all(Lane::is_done) {
+                if self.streams.lanes().all(Lane::is_done) && self.link.is_settled() {
                     return Ok(None);
                 }
             }

@@ -165,7 +165,9 @@ impl Session<'_> {
     fn wait(&mut self, gone_us: Option<u64>) -> Result<Ready, TeeError> {
         let mut wake = earliest(self.link.wake_us(), self.gather_us);
         if let Some(gone) = gone_us {
-            wake = earliest(wake, Some((gone + DRAIN_US).min(self.read_us.max(gone) + QUIET_US)));
+            // Once past, the rest waits for the user's terminal or for the recorder.
+            let drained = (gone + DRAIN_US).min(self.read_us.max(gone) + QUIET_US);
+            wake = earliest(wake, Some(drained).filter(|at| *at > self.link.now_us));
         }
         if !self.foreground {
             wake = earliest(wake, Some(self.link.now_us + BACKGROUND_US));
@@ -372,8 +374,10 @@ impl Session<'_> {
         if self.inner.is_some() && !quiet && now < gone_us + DRAIN_US {
             return Ok(false);
         }
+        // Whoever else has it open may write for ever.
+        self.inner = None;
         self.submit_output(true)?;
         self.show();
-        Ok(self.gather.is_empty() && self.shown.is_empty())
+        Ok(self.gather.is_empty() && self.shown.is_empty() && self.link.is_settled())
     }
 }

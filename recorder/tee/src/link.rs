@@ -54,6 +54,14 @@ impl<'r> Link<'r> {
 
     /// Offers a message; `false` is "not now", and the caller keeps it.
     pub(crate) fn offer(&mut self, message: Message<'_>) -> Result<bool, TeeError> {
+        if !self.settle()? {
+            return Ok(false);
+        }
+        self.submit(message)
+    }
+
+    /// Submits the texts that were shown while there was no room; `false` while there still is none.
+    fn settle(&mut self) -> Result<bool, TeeError> {
         if self.retry.is_some_and(|retry| self.now_us < retry.at_us) {
             return Ok(false);
         }
@@ -63,7 +71,7 @@ impl<'r> Link<'r> {
                 return Ok(false);
             }
         }
-        self.submit(message)
+        Ok(true)
     }
 
     fn submit(&mut self, message: Message<'_>) -> Result<bool, TeeError> {
@@ -95,6 +103,7 @@ impl<'r> Link<'r> {
     /// Lets the recorder do what time brings. To be called last in a round, after all was shown.
     pub(crate) fn tick(&mut self) -> Result<Option<Outcome>, TeeError> {
         if !self.submitted && self.tick_us.is_none_or(|at| self.now_us < at) {
+            self.offer_notices()?;
             return Ok(None);
         }
         self.submitted = false;
@@ -102,7 +111,7 @@ impl<'r> Link<'r> {
             Ok(next) => self.tick_us = next,
             Err(error) => {
                 self.refused(error)?;
-                self.tick_us = self.retry.map(|retry| retry.at_us);
+                self.tick_us = Some(self.now_us + RETRY_US.1);
             }
         }
         while let Some(text) = self.recorder.notice() {
@@ -113,7 +122,7 @@ impl<'r> Link<'r> {
     }
 
     /// Offers the recorder's own texts, and what was shown while there was no room.
-    pub(crate) fn offer_notices(&mut self) -> Result<(), TeeError> {
+    fn offer_notices(&mut self) -> Result<(), TeeError> {
         while let Some(text) = self.waiting.pop_front() {
             if !self.offer(Message::Notice { text: &text })? {
                 self.waiting.push_front(text);
@@ -121,18 +130,22 @@ impl<'r> Link<'r> {
             }
             self.show.push(text);
         }
-        if let Some(text) = self.owed.pop_front()
-            && !self.offer(Message::Notice { text: &text })?
-        {
-            self.owed.push_front(text);
-        }
-        Ok(())
+        self.settle().map(|_| ())
+    }
+
+    /// Whether every text that was shown is accepted.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.owed.is_empty()
     }
 
     /// The time at which the next round must come, whatever else happens.
-    pub(crate) fn wake_us(&self) -> Option<u64> {
-        let retry = self.retry.map(|retry| retry.at_us);
-        earliest(retry, self.tick_us)
+    pub(crate) fn wake_us(&mut self) -> Option<u64> {
+        if self.retry.is_some_and(|retry| retry.at_us <= self.now_us) {
+            // What was refused is no longer there to be offered, or is about to be.
+            self.retry = None;
+        }
+        let texts = (!self.owed.is_empty() || !self.waiting.is_empty()).then_some(self.now_us + RETRY_US.0);
+        earliest(earliest(self.retry.map(|retry| retry.at_us), texts), self.tick_us)
     }
 }
 

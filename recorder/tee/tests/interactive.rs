@@ -363,3 +363,37 @@ fn a_killed_recorder_leaves_the_terminal_as_it_was() {
     terminal.type_in("word\n");
     assert!(terminal.finish().success());
 }
+
+#[test]
+fn a_chattering_process_left_behind_delays_the_end_by_half_a_second_at_most() {
+    let folder = Folder::new();
+    let script = "trap '' HUP; yes & echo $! > pid; exit 4";
+    let mut terminal = Terminal::run(tee(&folder, &[]).current_dir(folder.path("")).args(sh(script)));
+    let begun = Instant::now();
+    assert_eq!(terminal.finish().code(), Some(4));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(folder.output(), terminal.seen);
+    // It ends by itself: its terminal is gone.
+    let pid: u32 = fs::read_to_string(folder.path("pid")).unwrap().trim().parse().unwrap();
+    until("the end of yes", || !is_running(pid));
+}
+
+#[test]
+fn a_user_who_reads_nothing_costs_no_processor_time() {
+    let folder = Folder::new();
+    let script = "stty raw; head -c 300000 /dev/zero | tr '\\0' x; exit 5";
+    let mut terminal = Terminal::run(tee(&folder, &[]).args(sh(script)));
+    let pid = terminal.child.id();
+    let ticks = || -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let after = stat.rsplit(')').next().unwrap();
+        after.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum()
+    };
+    std::thread::sleep(Duration::from_millis(500));
+    let before = ticks();
+    std::thread::sleep(Duration::from_millis(500));
+    // Half a second is 50 ticks.
+    assert!(ticks() - before < 10, "{} ticks", ticks() - before);
+    assert_eq!(terminal.finish().code(), Some(5));
+    assert_eq!(terminal.seen.len(), 300_000);
+}
