@@ -216,9 +216,6 @@ fn text(out: &mut impl Write, verified: &Verified, standing: Option<&Standing>) 
     if let Some(Standing::Second { host, other }) = standing {
         writeln!(out, "    second chain: {} is known with chain {other}; see `keys trust`", safe(host))?;
     }
-    if !judgement.settled && matches!(judgement.verdict, Verdict::RecoveredAt { .. }) {
-        writeln!(out, "    not settled: it went on after the recovery, and of its end nothing is known")?;
-    }
     for fault in &judgement.faults {
         writeln!(out, "    {}", safe(&fault.to_string()))?;
     }

@@ -1,0 +1,13 @@
+//! The tests of `hansard-replay` against stores made with the format's own writers, through the real binary.
+//!
+//! Not for recording: the end-to-end suite has that.
+
+mod exporting;
+mod listing;
+mod messages;
+mod opening;
+mod safe_output;
+mod store;
+mod tampered;
+mod trust;
+mod verdicts;
