@@ -3,7 +3,7 @@
 //! All of it runs on the relay's thread and blocks on nothing but `write(2)`. Bytes that could not be written stay in
 //! `out` and are continued, never sealed again (BLK-4). Not for what the lines say: that is `session`.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use hansard_schemas::cast::{Code, Encoder, Size};
@@ -397,7 +397,7 @@ fn fatal(e: hansard_schemas::Error) -> Blocked {
     Blocked::Fatal(e.to_string())
 }
 
-fn create(path: &PathBuf) -> Result<JournalFile, Blocked> {
+fn create(path: &Path) -> Result<JournalFile, Blocked> {
     JournalFile::create(path).map_err(|e| {
         let text = format!("{}: {e}", path.display());
         if matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {

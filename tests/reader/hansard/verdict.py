@@ -6,6 +6,7 @@ from . import segment as segments_of
 from .text import Bad, show_time
 
 WITNESS_AGE_MS = 180_000
+OF_CHAIN = ("chain missing", "chain broken", "fork")
 
 
 @dataclass
@@ -132,14 +133,14 @@ def judge(session, objects, chain, now):
 
 
 def _verdict(facts, named, highest, now):
-    lost = [word for word, _ in facts.faults if word != "chain missing"]
     count = len(facts.good)
     whole = count > 0 and sorted(facts.good) == list(range(count)) and not any(s.recovered for s in facts.good.values())
-    last = facts.good[count - 1] if whole else None
-    if last is not None and last.trailer.last and not lost:
-        if facts.chain is None:
+    if whole and facts.good[count - 1].trailer.last:
+        of_chain = all(word in OF_CHAIN for word, _ in facts.faults)
+        if not facts.ends and of_chain:
             return "complete, end not witnessed"
-        if any(e.fields["segment"] == count - 1 and e.fields["digest"] == last.digest for e in facts.ends):
+        digest = facts.good[count - 1].digest
+        if not facts.faults and [(e.fields["segment"], e.fields["digest"]) for e in facts.ends] == [(count - 1, digest)]:
             return "complete"
     if named is not None and (highest is None or highest < named):
         return "cut after nothing" if highest is None else f"cut after {highest}"
@@ -148,12 +149,12 @@ def _verdict(facts, named, highest, now):
 
 def _unfinished(facts, now):
     entries = facts.chain.entries if facts.chain else []
-    if not facts.ends:
+    if not facts.ends and not facts.recovered:
+        if _interrupted(facts, entries):
+            return "interrupted"
         running = _running(facts, entries, now)
         if running:
             return running
-        if not facts.recovered and _interrupted(facts, entries):
-            return "interrupted"
     if facts.recovered:
         return f"recovered at {min(e.fields['segment'] for e in facts.recovered)}"
     naming = [e.time for e in facts.starts + facts.ends] + [e.time for e, _, _ in facts.heads]
