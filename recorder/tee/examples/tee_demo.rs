@@ -1,6 +1,6 @@
 //! Tees a program to plain files: what the integration tests run, and the least a recorder can do.
 //!
-//! `tee_demo [--exec | --front | --guard] [--input] [--full-ms FROM TO] [--fatal-after BYTES] [--end-ms MS] OUT PROGRAM ARG…`
+//! `tee_demo [--exec | --front | --guard] [--input] [--full-ms FROM TO] [--fatal-after BYTES] [--end-ms MS] [--panic] OUT PROGRAM ARG…`
 //! writes OUT.o, OUT.e and OUT.i (streams), OUT.log (the other messages), OUT.exit (how it ended).
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -16,6 +16,7 @@ struct Arguments {
     exec: bool,
     front: bool,
     guard: bool,
+    panics: bool,
     input: bool,
     full_us: (u64, u64),
     fatal_after: Option<u64>,
@@ -52,6 +53,7 @@ impl Recorder for Files {
         let refused = |error: std::io::Error| RecorderError::Fatal(error.to_string());
         match message {
             Message::Output { stream, bytes } => {
+                assert!(!self.arguments.panics, "a recorder with a fault");
                 self.bytes += bytes.len() as u64;
                 if self.arguments.fatal_after.is_some_and(|limit| self.bytes > limit) {
                     return Err(RecorderError::Fatal("the limit of this test is reached".into()));
@@ -93,6 +95,7 @@ fn main() {
         match text(&mut words).as_str() {
             "--exec" => arguments.exec = true,
             "--front" => arguments.front = true,
+            "--panic" => arguments.panics = true,
             "--guard" => arguments.guard = true,
             "--input" => arguments.input = true,
             "--full-ms" => {

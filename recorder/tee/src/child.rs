@@ -81,6 +81,16 @@ impl Child {
     }
 }
 
+/// Whether the process would be stopped by this signal: it neither catches nor ignores nor blocks it.
+pub(crate) fn is_stopped_by(pid: i32, signal: i32) -> bool {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return false };
+    let bit = 1u64 << (signal - 1);
+    ["SigCgt:", "SigIgn:", "SigBlk:"].iter().all(|key| {
+        let set = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
+        u64::from_str_radix(set.trim(), 16).is_ok_and(|set| set & bit == 0)
+    })
+}
+
 /// Processes that still belong to the session which `leader` led.
 pub(crate) fn left_in_session(leader: i32) -> Vec<LeftBehind> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };

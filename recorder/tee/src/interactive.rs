@@ -10,7 +10,7 @@ use std::os::fd::AsFd as _;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use crate::child::{Change, Child};
+use crate::child::{Change, Child, is_stopped_by};
 use crate::clock::{Clock, timespec};
 use crate::command::Command;
 use crate::ending::Ending;
@@ -280,9 +280,16 @@ impl Session<'_> {
             Err(e) => return Err(e).attempt("read from the terminal"),
         };
         let (Some(inner), Some(bytes)) = (&self.inner, bytes.get(..count)) else { return Ok(()) };
+        let leader = self.child.pid;
+        let stops =
+            inner.suspends_by(bytes) && inner.foreground() == Some(leader) && is_stopped_by(leader, libc::SIGTSTP);
         match self.input {
             InputCapture::Off => self.typed.pass(inner, bytes),
             InputCapture::On => self.typed.take(inner, bytes, &mut self.link)?,
+        }
+        if stops {
+            // The kernel spares the leader's group this stop, because in its session nobody could continue it. We can.
+            self.child.signal_group(libc::SIGSTOP);
         }
         Ok(())
     }

@@ -171,6 +171,18 @@ impl Inner {
         })
     }
 
+    /// Whether one of these bytes, typed now, suspends.
+    pub(crate) fn suspends_by(&self, bytes: &[u8]) -> bool {
+        use rustix::termios::SpecialCodeIndex as Code;
+        // Spares nearly all typing the question to the kernel.
+        let control = |byte: &u8| *byte < b' ' && !b"\x08\t\n\r\x1b".contains(byte);
+        bytes.iter().any(control)
+            && tcgetattr(&self.master).is_ok_and(|modes| {
+                let code = modes.special_codes[Code::VSUSP];
+                modes.local_modes.contains(LocalModes::ISIG) && code != 0 && bytes.contains(&code)
+            })
+    }
+
     /// Whether this byte, typed now, interrupts, quits or suspends.
     pub(crate) fn signals_by(&self, byte: u8) -> bool {
         use rustix::termios::SpecialCodeIndex as Code;

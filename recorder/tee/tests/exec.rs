@@ -222,6 +222,7 @@ fn ctrl_z_stops_the_job_and_fg_continues_it() {
         terminal.forget();
         terminal.type_in("fg\n");
         terminal.wait_for("done\r\n");
+        terminal.wait_for("outer$ ");
         terminal.type_in("exit 0\n");
         assert!(terminal.finish().success());
         assert_eq!(ended(&folder), "0 None Exited []", "{way}");

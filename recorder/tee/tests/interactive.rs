@@ -138,6 +138,8 @@ fn a_child_that_stops_gives_the_terminal_to_the_shell_and_comes_back() {
     terminal.wait_for("33 101");
     terminal.type_in("back\n");
     terminal.wait_for("got back");
+    // What is typed before the shell is back was typed at the program, as with any terminal in a terminal.
+    terminal.wait_for("outer$ ");
     terminal.type_in("exit 0\n");
     assert!(terminal.finish().success());
     assert_eq!(folder.exit(), "0 None Exited []");
@@ -147,7 +149,7 @@ fn a_child_that_stops_gives_the_terminal_to_the_shell_and_comes_back() {
 fn the_terminal_is_as_it_was_found() {
     let folder = Folder::new();
     let mut terminal = shell();
-    for options in ["", "--fatal-after 3", "--end-ms 100"] {
+    for options in ["", "--fatal-after 3", "--end-ms 100", "--panic"] {
         terminal.forget();
         let line = format!(
             "stty -a > {0}1; {1} {options} {0} sh -c 'stty raw -echo; echo hello; sleep 0.3'; echo status $?; stty -a > {0}2\n",
@@ -396,4 +398,25 @@ fn a_user_who_reads_nothing_costs_no_processor_time() {
     assert!(ticks() - before < 10, "{} ticks", ticks() - before);
     assert_eq!(terminal.finish().code(), Some(5));
     assert_eq!(terminal.seen.len(), 300_000);
+}
+
+#[test]
+fn ctrl_z_stops_a_program_that_runs_without_a_shell() {
+    let folder = Folder::new();
+    let mut terminal = shell();
+    terminal.type_in(format!("{} {} cat\n", harness::demo().display(), folder.out().display()));
+    until("cat", || folder.path("out.o").exists());
+    terminal.type_in("one\n");
+    terminal.wait_for("one\r\none\r\n");
+    terminal.type_in("\x1a");
+    terminal.wait_for("Stopped");
+    terminal.forget();
+    terminal.type_in("fg\n");
+    terminal.type_in("two\n");
+    terminal.wait_for("two\r\ntwo\r\n");
+    terminal.type_in("\x04");
+    terminal.wait_for("outer$ ");
+    terminal.type_in("exit 0\n");
+    assert!(terminal.finish().success());
+    assert_eq!(folder.exit(), "0 None Exited []");
 }
