@@ -11,6 +11,8 @@ mod byte_exact;
 mod exec;
 mod first_use;
 mod no_identity;
+mod player;
+mod stolen_disk;
 mod surroundings;
 mod survives_kill;
 mod tampered;

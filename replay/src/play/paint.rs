@@ -58,11 +58,19 @@ impl Painter {
         self.corner
     }
 
-    /// What to say when the recorded screen does not fit.
+    /// What to say when there is more on the recorded screen than is in view.
     pub fn clip(&self, screen: &Screen) -> Option<String> {
         let (cols, rows) = screen.size();
-        let fits = cols <= self.window.cols && rows <= self.view_rows() && !screen.is_clipped();
-        (!fits).then(|| format!("clipped: {cols}x{rows}"))
+        let ((left, top), room) = (self.follow(screen), self.view_rows());
+        let hidden =
+            |row: usize, col: usize| row < top || row >= top + room || col < left || col >= left + self.window.cols;
+        let fits = cols <= self.window.cols && rows <= room;
+        let cut = screen.is_clipped()
+            || !fits
+                && screen.rows().enumerate().any(|(row, cells)| {
+                    cells.iter().enumerate().any(|(col, cell)| cell.char() != ' ' && hidden(row, col))
+                });
+        cut.then(|| format!("clipped: {cols}x{rows}"))
     }
 
     /// Writes what differs from what is shown.
@@ -82,7 +90,8 @@ impl Painter {
         rows.resize_with(self.view_rows().max(1), Vec::new);
         for (row, cells) in rows.iter().enumerate().take(self.view_rows()) {
             let before = self.shown.get(row).map(Vec::as_slice).unwrap_or_default();
-            if whole || before != cells {
+            // After erasing the whole screen, blank rows are there already.
+            if before != cells {
                 self.row(screen, row, before, cells, out);
             }
         }

@@ -2,12 +2,13 @@
 //!
 //! It alone reads the clock. One turn: signals and keys, then what is due, then a picture, at most sixty a second.
 
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use hansard_schemas::cast::Size;
 
-use super::keys::{ESCAPE_WAIT, Keys};
+use super::keys::{ESCAPE_WAIT, Key, Keys};
 use super::paint::Painter;
 use super::player::{Next, Player, Settings};
 use super::status;
@@ -69,11 +70,14 @@ pub fn run<S: Source>(source: S, size: Size, feed: LineFeed, settings: &Settings
     let mut player = Player::new(source, size, feed, settings, Duration::ZERO);
     let mut painter = Painter::new(terminal.window(), settings.colour);
     let mut keys = Keys::default();
+    let mut typed: VecDeque<Key> = VecDeque::new();
     let mut drawn: Option<Duration> = None;
     loop {
         let now = begin.elapsed();
         let next = player.advance(now).map_err(PlayError::Source)?;
         if next == Next::Quit {
+            // The last picture may have been put off.
+            draw(&mut player, &mut painter, now, &mut terminal)?;
             terminal.leave();
             return Ok(Ended::Left);
         }
@@ -116,8 +120,10 @@ pub fn run<S: Source>(source: S, size: Size, feed: LineFeed, settings: &Settings
         if heard.bytes.is_empty() && keys.is_waiting() && timeout.is_some_and(|timeout| timeout >= ESCAPE_WAIT) {
             keys.give_up();
         }
-        for key in keys.push(&heard.bytes) {
-            if key == super::keys::Key::Redraw {
+        typed.extend(keys.push(&heard.bytes));
+        // One a turn, so that two quick steps are two.
+        if let Some(key) = typed.pop_front() {
+            if key == Key::Redraw {
                 painter.reset(terminal.window());
             }
             if player.key(key, begin.elapsed()) == Next::Quit {

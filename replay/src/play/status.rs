@@ -11,7 +11,7 @@ use super::player::{Mode, Player, Then};
 use crate::timeline::{Landmark, Source};
 
 /// The keys, as `?` shows them.
-const HELP: &str = "space pause  ←→ 5 s  ↑↓ 1 min  . step  [ ] markers  -+ speed  0 G start, end  q quit";
+const HELP: &str = "space pause  ←→ 5s  ↑↓ 1min  . step  [ ] marker  -+ speed  0 G ends  q quit";
 
 /// Makes the line, exactly `cols` wide.
 pub fn line<S: Source>(player: &mut Player<S>, notice: Option<&str>, clip: Option<&str>, cols: usize) -> String {

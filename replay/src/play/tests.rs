@@ -364,12 +364,15 @@ fn sizes_change_on_the_way() {
     ];
     let mut sizes = player(vec![events], &Settings::default());
     let mut painter = Painter::new(Window { cols: 30, rows: 5 }, true);
-    for (at, cols, clipped) in [(0, 20, false), (1000, 80, true), (2000, 1, true), (3000, 2000, true)] {
+    for (at, cols, clipped) in [(0, 20, false), (1000, 80, false), (2000, 1, false), (3000, 2000, false)] {
         settle(&mut sizes, ms(at));
         let written = paint(&mut sizes, &mut painter, ms(at));
         assert_eq!(sizes.screen().size().0, cols);
         assert_eq!(painter.clip(sizes.screen()).is_some(), clipped, "{written:?}");
     }
+    // Clipped is what is hidden, not what is blank there.
+    painter.reset(Window { cols: 2, rows: 4 });
+    assert_eq!(painter.clip(sizes.screen()).as_deref(), Some("clipped: 2000x2"));
     painter.reset(Window { cols: 3, rows: 1 });
     paint(&mut sizes, &mut painter, ms(3000));
 }
