@@ -76,8 +76,19 @@ impl Failure {
 
 impl From<clap::Error> for Failure {
     fn from(error: clap::Error) -> Self {
-        let exit = if error.use_stderr() { Exit::Usage } else { Exit::Fine };
-        Self { exit, message: String::new(), hint: None, clap: Some(Box::new(error)) }
+        use clap::error::ErrorKind;
+        if !error.use_stderr() {
+            return Self { exit: Exit::Fine, message: String::new(), hint: None, clap: Some(Box::new(error)) };
+        }
+        if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            return Self { exit: Exit::Usage, message: String::new(), hint: None, clap: Some(Box::new(error)) };
+        }
+        // Clap lays out paragraphs: what is wrong, perhaps a tip, usage, where to find help.
+        let text = error.render().to_string();
+        let mut paragraphs = text.split("\n\n").map(|one| one.split_whitespace().collect::<Vec<_>>().join(" "));
+        let what = paragraphs.next().unwrap_or_default();
+        let tip = paragraphs.find_map(|one| one.strip_prefix("tip: ").map(str::to_owned));
+        Self::usage(what.trim_start_matches("error: ")).hint(tip.unwrap_or_else(|| "--help shows how it is used".into()))
     }
 }
 

@@ -12,7 +12,7 @@ use hansard_schemas::names::{ChainName, SegmentName};
 use hansard_schemas::seal::SigningKey;
 use hansard_schemas::segment::{HeaderSpec, SegmentWriter};
 use hansard_schemas::session::{Claimed, Footer, Identity, Kernel, Stop, StopOutcome, StreamCount, Streams};
-use hansard_schemas::{ChainId, Digest, PublicKey, SessionId, Timestamp};
+use hansard_schemas::{ChainId, Digest, SessionId, Timestamp};
 
 /// Milliseconds since 1970 at which the first host begins: an hour ago.
 pub fn an_hour_ago() -> u64 {
@@ -134,9 +134,6 @@ pub struct Session {
     pub id: SessionId,
     pub chain: ChainId,
     pub segments: Vec<Stored>,
-    /// Public key of the segment that would follow.
-    pub next: Option<PublicKey>,
-    pub start: Entry,
 }
 
 impl Session {
@@ -273,7 +270,6 @@ impl Host {
         let keys = epoch.wrap(&recipients).unwrap();
         let mut segments: Vec<Stored> = Vec::new();
         let mut encoder = Encoder::new();
-        let mut next = None;
         for number in 0..plan.segments {
             let last = plan.closed && number + 1 == plan.segments;
             let (secret, advanced) = epoch.advance();
@@ -292,13 +288,13 @@ impl Host {
             let first = (number == 0).then_some(&line[..]);
             let miscounted = plan.miscounted == Some(number);
             let (bytes, closed) = segment(spec, &secret, &keys, first, &mut encoder, (last, miscounted));
-            next = (!last).then(|| following.public());
+            let next = (!last).then(|| following.public());
             let prev = segments.last().map(|segment| segment.digest);
             let (trailer, digest) = closed.sign(prev, next, last, signer).unwrap();
             segments.push(Stored { bytes: [bytes, trailer].concat(), digest });
             signer = following;
         }
-        Session { id, chain: self.id(), segments, next, start }
+        Session { id, chain: self.id(), segments }
     }
 
     /// Puts the chain into the store, three entries an object.

@@ -102,7 +102,7 @@ fn a_session_removed() {
 
 #[test]
 fn a_chain_entry_removed_forked_replayed() {
-    let (world, host, _) = recorded();
+    let (world, _, _) = recorded();
     let saved = world.files("hchain");
     let first = fs::read(&saved[0]).unwrap();
     // Removed: the object no longer holds what its name says.
@@ -125,10 +125,9 @@ fn a_chain_entry_removed_forked_replayed() {
     forked.checkpoint(&[]);
     session.save(&world);
     forked.save(&world);
-    let objects: Vec<Entry> = vec![other];
+    let objects: Vec<Entry> = vec![prev, other];
     forked.save_entries(&world, &objects);
     world.run(&["verify"]).expect(1, &["fork: two different chain entries 3"]);
-    drop(host);
 }
 
 #[test]
