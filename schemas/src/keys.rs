@@ -223,16 +223,14 @@ impl KeysLine {
         if self.is_erased() {
             return Err(Error::Erased);
         }
-        let mut malformed = None;
         for wrap in self.wraps.iter().filter(|wrap| wrap.kind == AGE) {
-            match open(wrap, identities) {
-                Ok(Some(secret)) => return Ok(secret),
-                Ok(None) => {}
-                Err(why) => malformed = malformed.or(Some(why)),
+            let opened = open(wrap, identities);
+            seal::wipe_stack();
+            if let Some(secret) = opened.map_err(Error::BadKeys)? {
+                return Ok(secret);
             }
         }
-        seal::wipe_stack();
-        Err(malformed.map_or_else(|| Error::NoRecipient { recipients: self.recipients() }, Error::BadKeys))
+        Err(Error::NoRecipient { recipients: self.recipients() })
     }
 }
 

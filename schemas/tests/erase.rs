@@ -30,7 +30,6 @@ impl Masked {
     fn plain(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.0.map(|byte| byte ^ MASK))
     }
-
 }
 
 /// Looks through the writable memory of this process. Its buffers are taken before the secrets are made: memory that

@@ -371,7 +371,7 @@ fn recovered(line: &[u8], header: &Header, blocks: u64, kept: Digest) -> Result<
         && *segment == header.segment
         && *counted == blocks
         && *named == Some(kept)
-        && head.is_some() == (header.segment > 0);
+        && (header.segment > 0 || head.is_none());
     if !agrees {
         return Err(Error::Altered("the recovered entry is not about these bytes".into()));
     }

@@ -99,6 +99,9 @@ impl Header {
         if !members.iter().map(String::as_str).take(MEMBERS.len()).eq(MEMBERS) {
             return Err(Error::BadHeader("members missing or in another order".into()));
         }
+        if header.segment == 0 && header.offset_ms > 0 {
+            return Err(Error::BadHeader("intervals before segment 0".into()));
+        }
         match (header.segment, members.get(MEMBERS.len()).is_some_and(|name| name == "entry"), &header.entry) {
             (0, true, Some(_)) | (1.., false, None) => Ok(header),
             (0, ..) => Err(Error::BadHeader("segment 0 without its start entry".into())),

@@ -54,7 +54,9 @@ impl Inflate {
             if self.ended || (input.pos() == data.len() && text.len() < text.capacity()) || data.is_empty() {
                 break;
             }
-            text.reserve_exact(text.len().clamp(STEP, limits::BLOCK_LINES + 1 - text.len()));
+            // Doubling, and never more than one byte over what a block may hold.
+            let room = limits::BLOCK_LINES + 1 - text.len();
+            text.reserve_exact(text.len().max(STEP).min(room));
             let at = text.len();
             let hint = self.decoder.run(&mut input, &mut OutBuffer::around_pos(&mut text, at)).map_err(|e| {
                 if e.to_string().starts_with(WINDOW) {

@@ -214,7 +214,9 @@ def _check_recovered(segment, raw):
     try:
         entry = segment.recovered = chain.parse(raw)
     except Bad as error:
-        raise Bad("bad-trailer", error.why) from None
+        # JSON-5 and LIM-5 hold for this line as for any other.
+        passed = error.outcome in ("unsupported-version", "limit")
+        raise Bad(error.outcome if passed else "bad-trailer", error.why) from None
     if entry.kind != "recovered":
         raise Bad("bad-trailer", f"chain entry of kind {entry.kind!r} as trailer")
     said = entry.fields
@@ -222,8 +224,8 @@ def _check_recovered(segment, raw):
         raise Bad("altered", "recovered entry of another segment")
     if said["blocks"] != len(segment.blocks) or said["kept"] != segment.kept:
         raise Bad("altered", "recovered entry does not agree with what is kept")
-    if (said["head"] is None) != (segment.header.segment == 0):
-        raise Bad("altered", "recovered entry's head and the segment's number contradict each other")
+    if said["head"] is not None and segment.header.segment == 0:
+        raise Bad("altered", "recovered entry names a segment before the first")
 
 
 def linked(before, segment):
