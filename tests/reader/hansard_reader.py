@@ -96,6 +96,9 @@ def verify(args):
 
 def write_store(args):
     store, identity = write.recording()
+    if args.vectors:
+        vectors.write(args.dir, store, identity, "written by the Python writer, which knows the format's text only")
+        return 0
     for name, data in store.items():
         path = args.dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,6 +127,7 @@ def parse(argv):
     one.add_argument("dir", type=pathlib.Path)
     one.set_defaults(run=lambda args: vectors.run(args.dir))
     one = commands.add_parser("write", help="write a small store with fixed secrets, and its identity beside it")
+    one.add_argument("--vectors", action="store_true", help="write it as test vectors")
     one.add_argument("dir", type=pathlib.Path)
     one.set_defaults(run=write_store)
     one = commands.add_parser("selftest", help="try the reader on what its own writer wrote, and on damage to it")

@@ -56,7 +56,8 @@ def seeds(target):
     elif target == "chain":
         yield from vectors(".hchain")
     elif target == "verdict":
-        yield bytes(range(64))
+        yield from (bytes([n]) for n in (0x83, 0x03, 0xA2))
+        yield bytes([0x83, 2, 3, 6, 2, 2, 4, 8, 1, 0])
     elif target == "config":
         yield from CONFIGS
     elif target == "names":

@@ -6,7 +6,7 @@ import re
 
 import zstandard
 
-from . import age, chain, content, segment
+from . import age, chain, content, names, segment
 from .text import OUTCOMES, Bad
 
 
@@ -68,6 +68,24 @@ def run_one(path):
         got = {"outcome": error.outcome, "why": error.why}
     wrong = [(key, value) for key, value in wanted.items() if got.get(key) != value]
     return [f"{key} is {got.get(key)} and not {value} ({got.get('why', '')})" for key, value in wrong]
+
+
+def write(directory, store, identity, seed_note):
+    """The writer's store as vectors: its recording and its chain."""
+    parts = [store[name] for name in sorted(store) if name.endswith(".hseg")]
+    (links_name,) = [name for name in store if name.endswith(".hchain")]
+    head = {"kind": ["recording"], "note": [seed_note], "outcome": ["ok"], "identity": [identity]}
+    pinned = names.parse_chain(links_name)[0].hex()
+    for name, data, head, read in (
+        ("ok-python-written", b"".join(parts), head, recording),
+        ("ok-chain-python-written", store[links_name], {**head, "kind": ["chain"], "chain": [pinned]}, links),
+    ):
+        head = {key: value for key, value in head.items() if read is recording or key != "identity"}
+        rows = {**{key: value[0] for key, value in head.items()}, **read(head, data)}
+        body = base64.b64encode(data).decode()
+        text = "".join(f"{key}: {value}\n" for key, value in rows.items()) + "\n"
+        text += "".join(body[at : at + 76] + "\n" for at in range(0, len(body), 76))
+        (directory / f"{name}.vector").write_text(text)
 
 
 def run(directory):
