@@ -358,12 +358,12 @@ fn speed(text: &str) -> Result<f64, String> {
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "seconds, M:SS or H:MM:SS".to_owned();
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let (whole, seconds) = text.rsplit_once(':').map_or(("", text), |(whole, seconds)| (whole, seconds));
+    let (whole, seconds) = text.rsplit_once(':').map_or((None, text), |(whole, seconds)| (Some(whole), seconds));
     if !plain(&seconds.replacen('.', "", 1)) {
         return Err(wrong());
     }
     let mut minutes: u64 = 0;
-    if !whole.is_empty() {
+    if let Some(whole) = whole {
         let parts: Vec<&str> = whole.split(':').collect();
         if parts.len() > 2 || !parts.iter().all(|part| plain(part)) {
             return Err(wrong());

@@ -3,6 +3,7 @@
 //! Two lines: what happened, on what; what to do. Strings from stores and recordings are escaped here, once more
 //! than needed rather than once too seldom.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -68,7 +69,7 @@ impl Failure {
     pub fn rendered(&self) -> String {
         let mut text = format!("hansard-replay: error: {}\n", safe(&self.message));
         if let Some(hint) = &self.hint {
-            text.push_str(&format!("hansard-replay: hint: {}\n", safe(hint)));
+            let _ = writeln!(text, "hansard-replay: hint: {}", safe(hint));
         }
         text
     }
@@ -88,7 +89,8 @@ impl From<clap::Error> for Failure {
         let mut paragraphs = text.split("\n\n").map(|one| one.split_whitespace().collect::<Vec<_>>().join(" "));
         let what = paragraphs.next().unwrap_or_default();
         let tip = paragraphs.find_map(|one| one.strip_prefix("tip: ").map(str::to_owned));
-        Self::usage(what.trim_start_matches("error: ")).hint(tip.unwrap_or_else(|| "--help shows how it is used".into()))
+        Self::usage(what.trim_start_matches("error: "))
+            .hint(tip.unwrap_or_else(|| "--help shows how it is used".into()))
     }
 }
 
@@ -133,6 +135,25 @@ impl From<Error> for Failure {
     }
 }
 
+/// A JSON document as one line that is safe on a terminal: what `safe` would escape stands as `\u` escapes, so the
+/// value stays exact.
+pub fn json_line(value: &serde_json::Value) -> String {
+    let text = value.to_string();
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        // Outside strings everything is printable ASCII.
+        let alone = || String::from(character);
+        if matches!(character, ' '..='~') || safe(&alone()) == alone() {
+            line.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            let _ = write!(line, "\\u{unit:04x}");
+        }
+    }
+    line
+}
+
 /// Prints a line that is neither data nor an error.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "hansard-replay: note: {}", safe(text));
@@ -153,4 +174,19 @@ pub fn finish(outcome: Outcome) -> ExitCode {
         }
     };
     ExitCode::from(exit as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::json_line;
+
+    #[test]
+    fn json_is_exact_and_safe_on_a_terminal() {
+        let value = json!({"name": "é\u{202e}\u{9b}2J\u{7f}\u{e0041}\u{1b}"});
+        let line = json_line(&value);
+        assert_eq!(line, r#"{"name":"é\u202e\u009b2J\u007f\udb40\udc41\u001b"}"#);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
+    }
 }

@@ -67,7 +67,9 @@ fn puts(sink: &mut dyn Sink, again: &mut dyn Sink, failures: &mut Failures) {
     for bad in ["", "/", "a//b", "../outside", "a/../b", "./a", "a/.", "/absolute", "a\0b"] {
         match sink.put_once(bad, b"x") {
             Ok(put) => failures.check(&format!("the name {bad:?} is refused, not {put:?}"), false),
-            Err(error) => failures.same(&format!("the name {bad:?} is refused for good"), &error.class(), &Class::Never),
+            Err(error) => {
+                failures.same(&format!("the name {bad:?} is refused for good"), &error.class(), &Class::Never)
+            }
         }
     }
     if let Some(limit) = sink.limits().max_object

@@ -6,9 +6,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{
-    ChainPart, Class, Foreign, Limits, Part, Put, Result, SessionRef, Sink, SinkError, Store, TimeRange,
-};
+use crate::{ChainPart, Class, Foreign, Limits, Part, Put, Result, SessionRef, Sink, SinkError, Store, TimeRange};
 
 /// What happens to one put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

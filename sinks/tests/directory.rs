@@ -150,7 +150,16 @@ fn hostile_contents_are_reported_and_hide_nothing() {
         Err(SinkError::NotAFile { what: "a named pipe", .. })
     ));
     let foreign: Vec<String> = store.foreign().unwrap().into_iter().map(|f| format!("{}: {}", f.key, f.why)).collect();
-    for want in ["a directory, not a file", "a named pipe", "000003-XYZ", "/3-0000", "not UTF-8", "11/23", "13/40", "chains/zz/a"] {
+    for want in [
+        "a directory, not a file",
+        "a named pipe",
+        "000003-XYZ",
+        "/3-0000",
+        "not UTF-8",
+        "11/23",
+        "13/40",
+        "chains/zz/a",
+    ] {
         assert!(foreign.iter().any(|found| found.contains(want)), "{want}: {foreign:#?}");
     }
     assert!(foreign.iter().all(|found| !found.contains(&good)), "{foreign:#?}");

@@ -8,7 +8,7 @@ use hansard_schemas::names::safe;
 use crate::cli::{Keys, KeysVerb, List, Trust};
 use crate::context::Context;
 use crate::known::{self, Known};
-use crate::report::{Exit, Failure, Outcome};
+use crate::report::{Exit, Failure, Outcome, json_line};
 
 /// Pins or lists.
 pub fn run(context: &Context, args: &Keys) -> Outcome {
@@ -38,7 +38,7 @@ fn list(known: &Known, args: &List) -> Outcome {
     for (id, entry) in known.iter() {
         if args.json {
             let line = serde_json::json!({"chain": id, "host": entry.host, "trust": entry.trust, "since": entry.since});
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", json_line(&line))?;
             continue;
         }
         let trust = match entry.trust {

@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::evidence::{Chains, start_of};
 use crate::known::Standing;
 use crate::recording::peek;
-use crate::report::{Exit, Outcome, note};
+use crate::report::{Exit, Outcome, json_line, note};
 
 /// FORMAT.md, section 8: the newest statement that a session runs counts for this long.
 const RUNNING_MS: i64 = 180_000;
@@ -60,7 +60,7 @@ pub fn run(context: &Context, args: &Ls) -> Outcome {
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
         for row in &rows {
-            writeln!(out, "{}", document(row))?;
+            writeln!(out, "{}", json_line(&document(row)))?;
         }
     } else {
         table(&mut out, &rows)?;

@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::evidence::{Chains, Evidence, examine};
 use crate::known::Standing;
 use crate::recording::peek;
-use crate::report::{Exit, Outcome};
+use crate::report::{Exit, Outcome, json_line};
 
 /// Shows one session.
 pub fn run(context: &Context, args: &Show) -> Outcome {
@@ -39,7 +39,7 @@ pub fn run(context: &Context, args: &Show) -> Outcome {
     let mut out = BufWriter::new(io::stdout().lock());
     let shown = Shown { evidence: &evidence, standing: standing.as_ref(), header: header.as_ref(), closed, own_past };
     if args.json {
-        writeln!(out, "{}", document(&shown))?;
+        writeln!(out, "{}", json_line(&document(&shown)))?;
     } else {
         text(&mut out, &shown)?;
     }

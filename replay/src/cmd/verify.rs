@@ -20,7 +20,7 @@ use crate::cli::Verify;
 use crate::context::Context;
 use crate::evidence::{Chains, examine};
 use crate::known::Standing;
-use crate::report::{Exit, Failure, Outcome};
+use crate::report::{Exit, Failure, Outcome, json_line};
 
 /// One session as it is reported.
 pub(super) struct Verified {
@@ -138,7 +138,7 @@ impl Reporter<'_> {
             self.counts.failed += 1;
         }
         if self.json {
-            writeln!(self.out, "{}", document(verified, standing, ok))?;
+            writeln!(self.out, "{}", json_line(&document(verified, standing, ok)))?;
         } else {
             text(&mut self.out, verified, standing)?;
         }
@@ -157,7 +157,7 @@ impl Reporter<'_> {
             let notes = chain.notes.iter().map(|note| ("note", note.clone()));
             for (kind, what) in problems.chain(notes) {
                 if self.json {
-                    writeln!(self.out, "{}", json!({"chain": chain.id, kind: what}))?;
+                    writeln!(self.out, "{}", json_line(&json!({"chain": chain.id, kind: what})))?;
                 } else {
                     writeln!(self.out, "chain {}  {kind}: {}", chain.id.short(), safe(&what))?;
                 }
@@ -168,7 +168,7 @@ impl Reporter<'_> {
 
     fn foreign(&mut self, foreign: &hansard_sinks::Foreign) -> Outcome<()> {
         if self.json {
-            writeln!(self.out, "{}", json!({"foreign": foreign.key, "why": foreign.why}))?;
+            writeln!(self.out, "{}", json_line(&json!({"foreign": foreign.key, "why": foreign.why})))?;
         } else {
             writeln!(self.out, "not part of any recording: {}: {}", safe(&foreign.key), safe(&foreign.why))?;
         }
@@ -178,7 +178,11 @@ impl Reporter<'_> {
     fn summary(&mut self) -> Outcome<()> {
         let Counts { words, failed, all } = &self.counts;
         if self.json {
-            writeln!(self.out, "{}", json!({"summary": {"sessions": all, "fine": words, "failed": failed}}))?;
+            writeln!(
+                self.out,
+                "{}",
+                json_line(&json!({"summary": {"sessions": all, "fine": words, "failed": failed}}))
+            )?;
         } else {
             let mut parts: Vec<String> = words.iter().map(|(word, n)| format!("{n} {word}")).collect();
             if *failed > 0 {

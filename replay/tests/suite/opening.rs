@@ -130,3 +130,21 @@ fn the_events_of_a_recording_are_given_segment_by_segment() {
     assert!(raw.len() >= 5, "{raw:?}");
     assert_eq!(recording.troubles().len(), 1, "{:?}", recording.troubles());
 }
+
+#[test]
+fn two_recipients_cannot_be_given_two_texts() {
+    let world = World::new();
+    let (secret, deceived) = generate_identity();
+    let mut host = Host::new("web1");
+    let mut plan = host.plan(&world, 1);
+    plan.deceived = Some(deceived);
+    let session = host.record(&plan);
+    host.end(&session);
+    session.save(&world);
+    host.save(&world);
+    world.run(&["export", "latest", "--as", "txt"]).expect(0, &["segment 0"]);
+    fs::write(world.root.join("deceived.txt"), secret.as_bytes()).unwrap();
+    let said = world.run(&["export", "latest", "--as", "raw", "--identity", "deceived.txt"]);
+    said.expect(1, &["not the one the header commits to"]);
+    assert_eq!(said.out, "");
+}

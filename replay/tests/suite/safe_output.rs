@@ -17,7 +17,11 @@ fn no_name_acts_on_the_terminal() {
     put(&world, "evil\x1b[2J\u{202e}name", b"x");
     let id = session.id.to_string();
     std::fs::write(world.root.join("evil\x1b[2J.hseg"), b"x").unwrap();
-    let calls: [&[&str]; 10] = [
+    let calls: [&[&str]; 14] = [
+        &["ls", "--json"],
+        &["show", "--json"],
+        &["verify", "--json"],
+        &["keys", "list", "--json"],
         &["ls"],
         &["show"],
         &["verify"],
@@ -33,7 +37,8 @@ fn no_name_acts_on_the_terminal() {
         let said = world.run(args);
         for text in [&said.out, &said.err] {
             let bad = text.chars().find(|c| {
-                (c.is_control() && *c != '\n') || matches!(u32::from(*c), 0x200b..=0x200f | 0x202a..=0x202e | 0x2066..=0x2069)
+                (c.is_control() && *c != '\n')
+                    || matches!(u32::from(*c), 0x200b..=0x200f | 0x202a..=0x202e | 0x2066..=0x2069)
             });
             assert_eq!(bad, None, "{args:?}: {text:?}");
         }

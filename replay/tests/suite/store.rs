@@ -171,6 +171,8 @@ pub struct Plan {
     pub user: String,
     pub command: Vec<String>,
     pub recipients: Vec<String>,
+    /// Someone for whom another secret is wrapped, so that he would read another text.
+    pub deceived: Option<String>,
     pub machine: Option<Digest>,
     /// Where the session begins.
     pub at_ms: u64,
@@ -222,6 +224,7 @@ impl Host {
             user: "ada".into(),
             command: vec!["bash".into()],
             recipients: vec![world.recipient.clone()],
+            deceived: None,
             machine: None,
             at_ms: self.clock_ms,
             miscounted: None,
@@ -267,7 +270,11 @@ impl Host {
             recipients.extend(Recipients::parse_line(recipient).unwrap());
         }
         let mut epoch = EpochSecret::generate();
-        let keys = epoch.wrap(&recipients).unwrap();
+        let mut keys = epoch.wrap(&recipients).unwrap();
+        if let Some(deceived) = &plan.deceived {
+            let other = EpochSecret::generate().wrap(&Recipients::parse_line(deceived).unwrap()).unwrap();
+            keys = both(&keys, &other);
+        }
         let mut segments: Vec<Stored> = Vec::new();
         let mut encoder = Encoder::new();
         for number in 0..plan.segments {
@@ -309,6 +316,15 @@ impl Host {
         let bytes: Vec<u8> = entries.iter().flat_map(|entry| entry.line.clone()).collect();
         put(world, &name.path(), &bytes);
     }
+}
+
+/// A keys line with the wraps of two.
+fn both(one: &KeysLine, two: &KeysLine) -> KeysLine {
+    let text = |line: &KeysLine| String::from_utf8(line.bytes().to_vec()).unwrap();
+    let (one, two) = (text(one), text(two));
+    let wraps =
+        |text: &str| text.trim_end().strip_prefix("{\"wraps\":[").unwrap().strip_suffix("]}").unwrap().to_owned();
+    KeysLine::parse(format!("{{\"wraps\":[{},{}]}}\n", wraps(&one), wraps(&two)).as_bytes()).unwrap()
 }
 
 /// The text of segment n: what `export` must show.

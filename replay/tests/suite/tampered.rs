@@ -2,12 +2,14 @@
 
 use std::fs;
 
+use hansard_replay::evidence::{Chains, examine};
 use hansard_schemas::chain::{Entry, Kind, append_with};
 use hansard_schemas::keys::{EpochSecret, Recipients, generate_identity};
 use hansard_schemas::names::SegmentName;
 use hansard_schemas::seal::SigningKey;
 use hansard_schemas::segment::scan_open;
 use hansard_schemas::{Digest, limits};
+use hansard_sinks::{Class, SessionRef};
 
 use crate::store::{Host, Session, World, boot, put, time};
 
@@ -147,6 +149,60 @@ fn any_byte_of_the_chain_changed() {
     }
 }
 
+/// Sampled all over segments, keys lines and chain objects, in memory: what changes a bit changes the judgement.
+#[test]
+fn any_bit_of_anything_changed() {
+    let (world, host, session) = recorded();
+    let memory = hansard_sinks::memory::Memory::new();
+    for file in world.files("hseg").into_iter().chain(world.files("hchain")) {
+        let name = file.strip_prefix(world.store()).unwrap().to_str().unwrap().to_owned();
+        memory.insert(&name, fs::read(file).unwrap());
+    }
+    let now = time(host.clock_ms);
+    let judged = || {
+        let chains = Chains::load(&memory).unwrap();
+        let session = SessionRef { session: session.id, chain16: session.chain.short() };
+        examine(&memory, &session, &chains, now, &mut |_| {}).unwrap().judgement
+    };
+    assert!(judged().ok());
+    let names = memory.names();
+    // A fixed sequence, so that a failure can be looked at: Knuth's multiplier.
+    let mut state: u64 = 0x5eed;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    for _ in 0..5000 {
+        let name = &names[random(names.len())];
+        let whole = memory.remove(name).unwrap();
+        let (at, bit) = (random(whole.len()), random(8));
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << bit;
+        memory.insert(name, bytes);
+        let judgement = judged();
+        assert!(!judgement.ok(), "bit {bit} of byte {at} of {name}: {judgement:?}");
+        let faults = judgement.faults.len() + judgement.chain_faults.len();
+        assert!(faults > 0, "bit {bit} of byte {at} of {name}: {judgement:?}");
+        memory.insert(name, whole);
+    }
+    assert!(judged().ok());
+}
+
+/// An object that the store cannot give is a fault of that object; the others are still judged.
+#[test]
+fn an_object_that_cannot_be_read() {
+    let (world, host, session) = recorded();
+    let key = session.name(1);
+    let store = hansard_sinks::file::FileStore::new(world.store());
+    let store = hansard_sinks::fault::FaultyStore::new(store, move |read| (read == key).then_some(Class::Retry));
+    let chains = Chains::load(&store).unwrap();
+    let one = SessionRef { session: session.id, chain16: session.chain.short() };
+    let judgement = examine(&store, &one, &chains, time(host.clock_ms), &mut |_| {}).unwrap().judgement;
+    let faults: Vec<String> = judgement.faults.iter().map(ToString::to_string).collect();
+    assert!(faults.iter().any(|fault| fault.contains("segment 1") && fault.contains("cannot be read")), "{faults:?}");
+    assert!(!judgement.ok());
+}
+
 #[test]
 fn any_byte_of_a_segment_changed() {
     let (world, _, session) = recorded();
@@ -159,7 +215,8 @@ fn any_byte_of_a_segment_changed() {
             fs::write(&path, &bytes).unwrap();
             let said = world.run(&["verify"]);
             assert_eq!(said.code, 1, "byte {at} of segment {number}: {said:#?}");
-            let found = ["altered", "erased", "out of order", "newer format"].iter().any(|word| said.out.contains(word));
+            let found =
+                ["altered", "erased", "out of order", "newer format"].iter().any(|word| said.out.contains(word));
             assert!(found, "byte {at} of segment {number}: {said:#?}");
         }
         fs::write(&path, whole).unwrap();
@@ -198,7 +255,8 @@ fn a_finished_session_signed_again_by_a_later_owner() {
     let (world, host, session) = recorded();
     // His own session has the same shape, under the host's chain, but its segments are signed by keys that the
     // start of the true one does not name.
-    let mut thief = Host { name: host.name, entries: host.entries, key: host.key, clock_ms: host.clock_ms, boot: boot(1) };
+    let mut thief =
+        Host { name: host.name, entries: host.entries, key: host.key, clock_ms: host.clock_ms, boot: boot(1) };
     let forged = thief.session(&world, 4);
     let path = session.path(&world, 1);
     fs::remove_file(&path).unwrap();
