@@ -52,7 +52,7 @@ pub struct Keyframe {
 
 impl Keyframe {
     /// Bytes it takes.
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.dump.len()
     }
 }

@@ -241,7 +241,7 @@ impl<S: Source> Timeline<S> {
         let Some(keyframe) = self.screen.keyframe() else { return };
         self.keyframes.push((self.place, self.last_ms, keyframe));
         self.since = 0;
-        let bytes: usize = self.keyframes.iter().map(|(.., keyframe)| keyframe.len()).sum();
+        let bytes: usize = self.keyframes.iter().map(|(.., keyframe)| keyframe.bytes()).sum();
         if self.keyframes.len() > KEYFRAMES || bytes > KEYFRAMES_BYTES {
             let mut index = 0;
             self.keyframes.retain(|_| {

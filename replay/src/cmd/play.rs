@@ -14,8 +14,7 @@ use crate::timeline::{Source, SourceError};
 /// Plays a session.
 pub fn run(context: &Context, args: &Play) -> Outcome {
     play::require_terminal().map_err(failure)?;
-    let mut recording = context.recording(&args.id, &args.store, &args.keys, args.force)?;
-    let end_ms = recording.end_ms()?;
+    let recording = context.recording(&args.id, &args.store, &args.keys, args.force)?;
     let (size, feed) = shape(&recording);
     let settings = Settings {
         speed: args.speed,
@@ -25,7 +24,7 @@ pub fn run(context: &Context, args: &Play) -> Outcome {
         verdict: recording.doubts(),
         colour: context.colour(),
     };
-    let mut opened = Opened { recording, end_ms };
+    let mut opened = Opened::new(recording)?;
     let ended = play::run(&mut opened, size, feed, &settings);
     for trouble in opened.recording.troubles() {
         note(trouble);
@@ -46,9 +45,18 @@ pub fn shape(recording: &Recording) -> (Size, LineFeed) {
     }
 }
 
-struct Opened {
+/// A recording as the timeline reads it.
+pub struct Opened {
     recording: Recording,
     end_ms: u64,
+}
+
+impl Opened {
+    /// Of an open recording; reads its last segment, for the length.
+    pub fn new(mut recording: Recording) -> Outcome<Self> {
+        let end_ms = recording.end_ms()?;
+        Ok(Self { recording, end_ms })
+    }
 }
 
 impl Source for &mut Opened {

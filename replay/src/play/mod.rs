@@ -11,7 +11,7 @@ mod status;
 mod terminal;
 
 pub use player::Settings;
-pub use run::{Ended, PlayError, require_terminal, run};
+pub use run::{Ended, PlayError, require_terminal, run, still};
 pub use status::clock;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hansard_schemas::cast::Size;
 
 use super::keys::{ESCAPE_WAIT, Key, Keys};
-use super::paint::Painter;
+use super::paint::{Painter, Window};
 use super::player::{Next, Player, Settings};
 use super::status;
 use super::terminal::{Signal, Terminal, die_of};
@@ -133,6 +133,22 @@ pub fn run<S: Source>(source: S, size: Size, feed: LineFeed, settings: &Settings
             drawn = None;
         }
     }
+}
+
+/// What playing shows at a moment on a terminal of some columns and rows: the bytes of one whole picture.
+pub fn still<S: Source>(
+    source: S,
+    size: Size,
+    feed: LineFeed,
+    settings: &Settings,
+    (cols, rows): (usize, usize),
+) -> Result<String, SourceError> {
+    let mut player = Player::new(source, size, feed, settings, Duration::ZERO);
+    let mut painter = Painter::new(Window { cols, rows }, settings.colour);
+    while player.advance(Duration::ZERO)? == Next::Now {}
+    let mut out = String::new();
+    picture(&mut player, &mut painter, Duration::ZERO, &mut out);
+    Ok(out)
 }
 
 fn draw<S: Source>(

@@ -74,7 +74,7 @@ impl Terminal {
         let before = tcgetattr(&input)?;
         let (read, write) = UnixStream::pair()?;
         let numbers = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH];
-        let signals = SignalDelivery::with_pipe(read, write, SignalOnly::default(), numbers)?;
+        let signals = SignalDelivery::with_pipe(read, write, SignalOnly, numbers)?;
         let mut terminal = Self { input, before, signals };
         install_hook();
         terminal.resume()?;
