@@ -122,7 +122,7 @@ mod tests {
 
     fn listed(ms: u64, end: u8, chain: &str, witness: bool) -> Listed {
         let session = SessionId::new(ms, &[0, 0, 0, 0, 0, 0, 0, 0, 0, end]);
-        let witness = witness.then(|| ChainId(Digest([0; 32])));
+        let witness = witness.then_some(ChainId(Digest([0; 32])));
         Listed { session: SessionRef { session, chain16: chain.into() }, stored: true, witness }
     }
 

@@ -48,6 +48,9 @@ impl From<RecordingError> for Failure {
     }
 }
 
+/// Takes the event lines of a block, as they stand, and what they say.
+pub type Visitor<'a, E> = dyn FnMut(&[u8], Vec<Event>) -> Result<(), E> + 'a;
+
 /// Visiting stopped: because of the recording, or because the visitor wanted it.
 #[derive(Debug)]
 pub enum Stopped<E> {
@@ -199,7 +202,7 @@ impl Recording {
     }
 
     /// Gives all segments to `visitor`, a block at a time: its lines as they were written, and their events.
-    pub fn visit<E>(&mut self, visitor: &mut dyn FnMut(&[u8], Vec<Event>) -> Result<(), E>) -> Result<(), Stopped<E>> {
+    pub fn visit<E>(&mut self, visitor: &mut Visitor<'_, E>) -> Result<(), Stopped<E>> {
         for at in 0..self.places.len() {
             match self.read(at, visitor) {
                 Err(Stopped::Recording(error)) => self.forgive(error).map_err(Stopped::Recording)?,
@@ -223,11 +226,7 @@ impl Recording {
     }
 
     /// Reads one segment; gives the event time at its end when all of it was read.
-    fn read<E>(
-        &mut self,
-        at: usize,
-        visitor: &mut dyn FnMut(&[u8], Vec<Event>) -> Result<(), E>,
-    ) -> Result<Option<u64>, Stopped<E>> {
+    fn read<E>(&mut self, at: usize, visitor: &mut Visitor<'_, E>) -> Result<Option<u64>, Stopped<E>> {
         let Some(place) = self.places.get(at) else { return Ok(None) };
         let (number, part) = (place.number, place.part.clone());
         let wrong = |error| Stopped::Recording(RecordingError::Content { segment: number, error });
@@ -260,7 +259,7 @@ impl Recording {
         &mut self,
         bytes: &[u8],
         checked: Option<&Checked>,
-        visitor: &mut dyn FnMut(&[u8], Vec<Event>) -> Result<(), E>,
+        visitor: &mut Visitor<'_, E>,
     ) -> Result<u64, Decoding<E>> {
         // Forced, a segment that fails the check is opened as far as it goes: each block is still authenticated.
         let (header, keys) = match checked {

@@ -12,7 +12,7 @@ use hansard_schemas::names::safe;
 use hansard_sinks::SinkError;
 
 /// Exit statuses, as the help lists them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// All is fine.
     Fine = 0,
@@ -159,6 +159,11 @@ pub fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "hansard-replay: note: {}", safe(text));
 }
 
+/// Prints a failure that does not end the program.
+pub fn print(failure: &Failure) {
+    let _ = io::stderr().lock().write_all(failure.rendered().as_bytes());
+}
+
 /// Prints what is to be said and gives the exit status.
 pub fn finish(outcome: Outcome) -> ExitCode {
     let exit = match outcome {
@@ -168,7 +173,7 @@ pub fn finish(outcome: Outcome) -> ExitCode {
                 // Nothing is left to do when this cannot be printed.
                 let _ = error.print();
             } else if !failure.message.is_empty() {
-                let _ = io::stderr().lock().write_all(failure.rendered().as_bytes());
+                print(&failure);
             }
             failure.exit
         }

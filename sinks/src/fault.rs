@@ -82,10 +82,13 @@ impl<S: Sink> Sink for FaultySink<S> {
     }
 }
 
+/// Says how the read of a key fails, if it does.
+type Fails = Box<dyn Fn(&str) -> Option<Class> + Send>;
+
 /// A store of which some reads fail: those whose key the test names.
 pub struct FaultyStore<S> {
     inner: S,
-    fails: Box<dyn Fn(&str) -> Option<Class> + Send>,
+    fails: Fails,
 }
 
 impl<S: Store> FaultyStore<S> {

@@ -138,6 +138,9 @@ fn hostile_contents_are_reported_and_hide_nothing() {
         fs::write(directory.join("000000-0000000000000000.hseg"), b"x").unwrap();
     }
     fs::create_dir_all(root.join("chains/zz/a/b/c/d/e/f/g/h")).unwrap();
+    // A session of which nothing was put yet is none.
+    let begun = SessionId::new(1_795_339_800_000, &[2; 10]);
+    fs::create_dir_all(root.join(format!("segments/2026/11/22/0707070707070707/{begun}"))).unwrap();
     let store = FileStore::new(root);
     let sessions = store.sessions(&TimeRange::default()).unwrap();
     assert_eq!(sessions.len(), 1);

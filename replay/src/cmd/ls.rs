@@ -100,7 +100,7 @@ fn row(
         kind: who.map(|who| who.kind.as_str()),
         state,
         duration_ms: end.map(|end| (end.time() - started).num_milliseconds().max(0)),
-        bytes: parts.iter().map(|part| part.bytes).sum(),
+        bytes: parts.iter().fold(0, |sum, part| sum.saturating_add(part.bytes)),
         segments: parts.len(),
         standing: None,
     })

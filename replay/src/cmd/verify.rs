@@ -20,12 +20,14 @@ use crate::cli::Verify;
 use crate::context::Context;
 use crate::evidence::{Chains, examine};
 use crate::known::Standing;
-use crate::report::{Exit, Failure, Outcome, json_line};
+use crate::report::{self, Exit, Failure, Outcome, json_line};
 
 /// One session as it is reported.
 pub(super) struct Verified {
     /// The file, for one that was named.
     pub file: Option<String>,
+    /// Something follows its last segment (TRL-4).
+    pub trailing: bool,
     pub judgement: Judgement,
     pub chain: Option<ChainId>,
     pub bytes: u64,
@@ -65,7 +67,14 @@ pub fn run(context: &Context, args: &Verify) -> Outcome {
         counts: Counts::default(),
         out: BufWriter::new(io::stdout().lock()),
     };
-    for verified in verify_file::files(&files, &chains, context.now())? {
+    let mut unread = None;
+    let (found, failures) = verify_file::files(&files, &chains, context.now());
+    for failure in failures {
+        // One file that is none does not keep the others from being verified.
+        unread = unread.max(Some(failure.exit));
+        report::print(&failure);
+    }
+    for verified in found {
         reporter.session(&verified)?;
     }
     if files.is_empty() || !ids.is_empty() {
@@ -78,6 +87,10 @@ pub fn run(context: &Context, args: &Verify) -> Outcome {
         for foreign in store.foreign()? {
             reporter.foreign(&foreign)?;
         }
+    }
+    if let Some(exit) = unread {
+        reporter.out.flush()?;
+        return Ok(if failed { Exit::Failed } else { exit });
     }
     if reporter.counts.all == 0 && !failed {
         reporter.out.flush()?;
@@ -111,13 +124,14 @@ fn sessions(
     );
     if !bar.is_hidden() {
         for session in &wanted {
-            bar.inc_length(store.parts(session)?.iter().map(|part| part.bytes).sum());
+            bar.inc_length(store.parts(session)?.iter().fold(0, |sum, part| sum.saturating_add(part.bytes)));
         }
     }
     for session in &wanted {
         let evidence = examine(store, session, chains, context.now(), &mut |n| bar.inc(n))?;
         let bytes = evidence.segments().map(|(_, segment)| segment.bytes).sum();
-        let verified = Verified { file: None, judgement: evidence.judgement, chain: evidence.chain, bytes };
+        let verified =
+            Verified { file: None, trailing: false, judgement: evidence.judgement, chain: evidence.chain, bytes };
         bar.suspend(|| reporter.session(&verified))?;
     }
     bar.finish_and_clear();
@@ -130,7 +144,7 @@ impl Reporter<'_> {
         let standing = chain.and_then(|chain| self.standings.get(&chain));
         let second = matches!(standing, Some(Standing::Second { .. }));
         let complete = judgement.verdict == Verdict::Complete;
-        let ok = judgement.ok() && !second && (complete || !self.strict);
+        let ok = judgement.ok() && !second && !verified.trailing && (complete || !self.strict);
         self.counts.all += 1;
         if ok {
             *self.counts.words.entry(judgement.verdict.word()).or_default() += 1;
@@ -197,6 +211,8 @@ impl Reporter<'_> {
     }
 }
 
+const TRAILING: &str = "trailing data: something follows the last segment";
+
 fn text(out: &mut impl Write, verified: &Verified, standing: Option<&Standing>) -> io::Result<()> {
     let Verified { file, judgement, chain, .. } = verified;
     let file = file.as_ref().map(|file| format!("{}  ", safe(file))).unwrap_or_default();
@@ -220,6 +236,9 @@ fn text(out: &mut impl Write, verified: &Verified, standing: Option<&Standing>) 
     if let Some(Standing::Second { host, other }) = standing {
         writeln!(out, "    second chain: {} is known with chain {other}; see `keys trust`", safe(host))?;
     }
+    if verified.trailing {
+        writeln!(out, "    {TRAILING}")?;
+    }
     for fault in &judgement.faults {
         writeln!(out, "    {}", safe(&fault.to_string()))?;
     }
@@ -233,7 +252,7 @@ fn text(out: &mut impl Write, verified: &Verified, standing: Option<&Standing>) 
 }
 
 fn document(verified: &Verified, standing: Option<&Standing>, ok: bool) -> serde_json::Value {
-    let Verified { file, judgement, chain, bytes } = verified;
+    let Verified { file, judgement, chain, bytes, trailing } = verified;
     let faults = |faults: &[hansard_schemas::verdict::Fault]| -> Vec<serde_json::Value> {
         faults.iter().map(|fault| json!({"fault": fault.word(), "text": fault.to_string()})).collect()
     };
@@ -244,6 +263,7 @@ fn document(verified: &Verified, standing: Option<&Standing>, ok: bool) -> serde
         "verdict": judgement.verdict.word(),
         "text": judgement.verdict.to_string(),
         "faults": faults(&judgement.faults),
+        "trailing_data": trailing,
         "chain_faults": faults(&judgement.chain_faults),
         "notes": judgement.notes,
         "settled": judgement.settled,

@@ -32,30 +32,40 @@ struct Found {
     facts: Vec<SegmentFact>,
     entry: Option<Entry>,
     bytes: u64,
+    trailing: bool,
 }
 
-/// Checks and judges files.
-pub(super) fn files(names: &[&String], chains: &Chains, now: Timestamp) -> Outcome<Vec<Verified>> {
+/// Checks and judges files; also gives why some could not be.
+pub(super) fn files(names: &[&String], chains: &Chains, now: Timestamp) -> (Vec<Verified>, Vec<Failure>) {
     let mut all: Vec<Found> = Vec::new();
+    let mut failures = Vec::new();
     for name in names {
-        let found = check(name)?;
+        let found = match check(name) {
+            Ok(found) => found,
+            Err(failure) => {
+                failures.push(failure);
+                continue;
+            }
+        };
         match all.iter_mut().find(|one| one.session == found.session) {
             Some(one) => {
                 one.facts.extend(found.facts);
                 one.entry = one.entry.take().or(found.entry);
-                one.bytes += found.bytes;
+                one.trailing |= found.trailing;
+                one.bytes = one.bytes.saturating_add(found.bytes);
                 one.name = format!("{}, {}", one.name, found.name);
             }
             None => all.push(found),
         }
     }
-    Ok(all.into_iter().map(|found| judged(found, chains, now)).collect())
+    (all.into_iter().map(|found| judged(found, chains, now)).collect(), failures)
 }
 
 fn judged(found: Found, chains: &Chains, now: Timestamp) -> Verified {
     let chain = chain_of(&found, chains);
     let judgement = judge(found.session, &found.facts, chain, now);
-    Verified { file: Some(found.name), judgement, chain: chain.map(|chain| chain.id), bytes: found.bytes }
+    let chain = chain.map(|chain| chain.id);
+    Verified { file: Some(found.name), trailing: found.trailing, judgement, chain, bytes: found.bytes }
 }
 
 /// The chain that segment 0 names; without it, one that saw the session start.
@@ -80,6 +90,8 @@ fn check(name: &str) -> Outcome<Found> {
         entry: None,
         first: 0,
         begun: false,
+        closed: false,
+        trailing: false,
         ended: false,
     };
     let mut buffer = vec![0; PIECE];
@@ -102,7 +114,7 @@ fn check(name: &str) -> Outcome<Found> {
         let why = why.unwrap_or_else(|| "it is empty".into());
         return Err(Failure::failed(format!("{name}: {why}")));
     };
-    Ok(Found { name: name.into(), session, facts: walk.facts, entry: walk.entry, bytes })
+    Ok(Found { name: name.into(), session, facts: walk.facts, entry: walk.entry, bytes, trailing: walk.trailing })
 }
 
 /// A file being walked through.
@@ -115,6 +127,10 @@ struct Walk {
     first: u32,
     /// The checker has taken a byte.
     begun: bool,
+    /// The last segment was read.
+    closed: bool,
+    /// Something follows it.
+    trailing: bool,
     /// Nothing after this can be read.
     ended: bool,
 }
@@ -122,6 +138,11 @@ struct Walk {
 impl Walk {
     fn take(&mut self, name: &str, mut bytes: &[u8]) {
         while !bytes.is_empty() && !self.ended {
+            if self.closed {
+                // TRL-4. The judgement knows objects of a store, where anyone can add one; in a file it is a fault.
+                (self.trailing, self.ended) = (true, true);
+                return;
+            }
             self.begun = true;
             match self.checker.feed(bytes) {
                 Ok(taken) => bytes = bytes.get(taken..).unwrap_or_default(),
@@ -129,11 +150,7 @@ impl Walk {
             }
             self.learn();
             if self.checker.is_complete() {
-                let last = self.finish(name);
-                if last && !bytes.is_empty() {
-                    // TRL-4. How much more there is does not matter.
-                    return self.fail(name, Error::TrailingData(bytes.len() as u64));
-                }
+                self.closed = self.finish(name);
                 if self.facts.len() > SEGMENTS as usize {
                     self.fail(name, Error::Limit { what: "segments of a file", limit: SEGMENTS.into() });
                 }

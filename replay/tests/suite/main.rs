@@ -2,6 +2,8 @@
 //!
 //! Not for recording: the end-to-end suite has that.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the harness of tests")]
+
 mod exporting;
 mod listing;
 mod messages;

@@ -91,6 +91,16 @@ fn complete_but_not_witnessed_without_a_chain() {
     std::fs::write(&two, &session.segments[1].bytes).unwrap();
     world.run(&["verify", "two.hseg", "one.hseg"]).expect(0, &["complete"]);
     world.run(&["verify", "one.hseg"]).expect(1, &["cut after 0"]);
+    // A file that is none does not keep the others from being verified.
+    std::fs::write(world.root.join("junk.hseg"), "junk").unwrap();
+    world.run(&["verify", "junk.hseg", "session.hrec"]).expect(1, &["junk.hseg: bad header", "complete"]);
+    world.run(&["verify", "nowhere.hrec", "session.hrec"]).expect(2, &["nowhere.hrec: cannot read", "complete"]);
+    // What follows the last segment is no part of it.
+    std::fs::write(&file, [&session.joined()[..], b"more"].concat()).unwrap();
+    world.run(&["verify", "session.hrec"]).expect(1, &["trailing data: something follows the last segment"]);
+    // A recording that was cut inside a segment, and one that lacks its middle.
+    std::fs::write(&file, &session.joined()[..session.joined().len() - 10]).unwrap();
+    world.run(&["verify", "session.hrec"]).expect(1, &["altered: segment 1", "truncated"]);
 }
 
 #[test]

@@ -112,6 +112,13 @@ fn is_short_chain(name: &str) -> bool {
     name.len() == 16 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// The segment that an item of a session's directory is, by its name.
+fn segment(directory: &str, item: Item) -> Option<(SegmentName, String)> {
+    let key = format!("{directory}/{}", String::from_utf8(item.name).ok()?);
+    let name = SegmentName::parse(&key).ok().filter(|_| item.kind == FileType::RegularFile)?;
+    Some((name, key))
+}
+
 /// The directory of a session's segments.
 fn session_directory(session: &SessionRef) -> String {
     let day = session.session.time().format("%Y/%m/%d");
@@ -137,7 +144,12 @@ impl Store for FileStore {
                     for chain16 in directories(list(&root, &day)?).filter(|n| is_short_chain(n)) {
                         for name in directories(list(&root, &format!("{day}/{chain16}"))?) {
                             let Ok(session) = name.parse::<SessionId>() else { continue };
-                            if session.time().date_naive() == date && range.contains(session) {
+                            if session.time().date_naive() != date || !range.contains(session) {
+                                continue;
+                            }
+                            // A folder without a segment is what a writer leaves that dies before its first one.
+                            let folder = format!("{day}/{chain16}/{name}");
+                            if list(&root, &folder)?.into_iter().any(|item| segment(&folder, item).is_some()) {
                                 found.push(SessionRef { session, chain16: chain16.clone() });
                             }
                         }
@@ -157,9 +169,7 @@ impl Store for FileStore {
         let directory = session_directory(session);
         let mut parts = Vec::new();
         for item in list(&root, &directory)? {
-            let Ok(text) = String::from_utf8(item.name) else { continue };
-            let key = format!("{directory}/{text}");
-            let (Ok(name), FileType::RegularFile) = (SegmentName::parse(&key), item.kind) else { continue };
+            let Some((name, key)) = segment(&directory, item) else { continue };
             // What cannot be opened has no length yet: reading it gives the reason.
             let bytes = beneath::file(&root, &key).map_or(0, |(_, bytes)| bytes);
             parts.push(Part { name, key, bytes });
