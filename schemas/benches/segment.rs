@@ -16,6 +16,9 @@ use hansard_schemas::{SessionId, limits};
 /// Event lines of one segment.
 const SIZE: usize = 16 << 20;
 
+/// As for a session that somebody types in.
+const SMALL: Compression = Compression { level: 3, window_log: Some(17), bulk: false };
+
 /// About [`SIZE`] bytes of event lines, in blocks as bulk output makes them.
 fn blocks(raw_per_block: usize) -> Vec<Vec<u8>> {
     let mut text = String::new();
@@ -105,10 +108,11 @@ fn seal(c: &mut Criterion) {
     let mut group = c.benchmark_group("seal");
     group.sample_size(10);
     for (name, raw, how) in [
-        ("bulk, level -1", limits::BLOCK_RAW, Compression { level: -1, window_log: None }),
+        ("bulk, level -1", limits::BLOCK_RAW, Compression::from(-1)),
         ("bulk, level 1", limits::BLOCK_RAW, Compression::from(1)),
         ("bulk, level 3", limits::BLOCK_RAW, Compression::from(3)),
-        ("keystrokes, level 3", 80, Compression { level: 3, window_log: Some(17) }),
+        ("bulk, level 3 for bulk", limits::BLOCK_RAW, Compression { level: 3, window_log: None, bulk: true }),
+        ("keystrokes, level 3", 80, SMALL),
     ] {
         let blocks = blocks(raw);
         group.throughput(Throughput::Bytes(len(&blocks)));
@@ -170,7 +174,7 @@ fn join(c: &mut Criterion) {
     let keys = Keys::new();
     let blocks = blocks(80);
     let small = &blocks[..20_000.min(blocks.len())];
-    let (journal, _) = keys.segment(small, Compression { level: 3, window_log: Some(17) });
+    let (journal, _) = keys.segment(small, SMALL);
     let (old, new) = (keys.secret(0), keys.secret(1));
     let mut group = c.benchmark_group("join");
     group.throughput(Throughput::Bytes(len(small)));

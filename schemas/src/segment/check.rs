@@ -29,6 +29,7 @@ pub enum KeysState {
 
 /// What closes a segment.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "one for each segment; a pointer saves nothing")]
 pub enum TrailerKind {
     /// Its signer's trailer; the signature holds.
     Signed(Trailer),
