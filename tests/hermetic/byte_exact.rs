@@ -132,7 +132,8 @@ fn a_character_split_over_two_writes_is_one_character() {
     let smile = "\u{1f600}".as_bytes();
     let mut joined = 0;
     for _ in 0..10 {
-        let home = exact(&["hex", "613a", "5", &hex(&smile[..2]), "10", &hex(&smile[2..]), "0", "7a"], b"a:\xf0\x9f\x98\x80z");
+        let home =
+            exact(&["hex", "613a", "5", &hex(&smile[..2]), "10", &hex(&smile[2..]), "0", "7a"], b"a:\xf0\x9f\x98\x80z");
         joined += usize::from(output_text(&cast(&home).1) == "a:\u{1f600}z");
     }
     assert!(joined > 0, "a character split by 10 ms was never joined");

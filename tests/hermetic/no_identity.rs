@@ -14,7 +14,11 @@ fn without_identity() -> Home {
 #[test]
 fn nothing_opens_and_the_recipients_are_named() {
     let home = without_identity();
-    for args in [vec!["export", "latest", "--as", "raw"], vec!["export", "latest", "--as", "cast"], vec!["export", "latest", "--as", "txt"]] {
+    for args in [
+        vec!["export", "latest", "--as", "raw"],
+        vec!["export", "latest", "--as", "cast"],
+        vec!["export", "latest", "--as", "txt"],
+    ] {
         let output = home.replay(&args).output();
         assert_eq!(code(&output), 4, "{args:?}: {}", said(&output));
         assert!(output.stdout.is_empty(), "{args:?} gave {} bytes", output.stdout.len());
@@ -46,7 +50,8 @@ fn it_verifies_without_any_key() {
 fn each_recipient_opens_it_alone() {
     let home = Home::new();
     std::fs::remove_file(home.identity()).expect("an identity");
-    let command = ["run", "--quiet", "--recipient", RECIPIENT, "--recipient", STRANGER_RECIPIENT, "--", "echo", "for two"];
+    let command =
+        ["run", "--quiet", "--recipient", RECIPIENT, "--recipient", STRANGER_RECIPIENT, "--", "echo", "for two"];
     home.recorder(command).ok();
     assert!(!home.identity().exists());
     for secret in [hansard_tests::home::IDENTITY, STRANGER] {

@@ -6,11 +6,10 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use hansard_tests::SOON;
 use hansard_tests::call::{Call, code, said};
 use hansard_tests::home::Home;
-use hansard_tests::programs;
 use hansard_tests::terminal::Terminal;
+use hansard_tests::{SOON, process, programs};
 use rustix::termios::{InputModes, LocalModes, SpecialCodeIndex};
 
 /// How something is run: as it is, or recorded.
@@ -126,14 +125,34 @@ fn on_a_raw_terminal() {
 
 /// Lines of `/proc/self/status` that differ between any two processes.
 const OWN: &[&str] = &[
-    "Pid", "PPid", "Tgid", "Ngid", "NStgid", "NSpid", "NSpgid", "NSsid", "TracerPid", "FDSize", "Vm", "Rss", "Hugetlb",
-    "SigQ", "voluntary", "nonvoluntary", "Threads", "untag_mask",
+    "Pid",
+    "PPid",
+    "Tgid",
+    "Ngid",
+    "NStgid",
+    "NSpid",
+    "NSpgid",
+    "NSsid",
+    "TracerPid",
+    "FDSize",
+    "Vm",
+    "Rss",
+    "Hugetlb",
+    "SigQ",
+    "voluntary",
+    "nonvoluntary",
+    "Threads",
+    "untag_mask",
 ];
 
 fn status_lines(text: &str) -> BTreeSet<String> {
     let own = |line: &str| OWN.iter().any(|name| line.starts_with(name));
     // A terminal adds CR before LF.
-    text.lines().map(str::trim_end).filter(|line| line.contains(":\t") && !own(line)).map(str::to_owned).collect()
+    text.lines()
+        .map(str::trim_end)
+        .filter(|line| line.contains(":\t") && !own(line))
+        .map(process::without_library_signals)
+        .collect()
 }
 
 /// What `cat /proc/self/status` says both ways: umask, groups, capabilities, and signals blocked, ignored, caught.

@@ -16,7 +16,7 @@ use crate::heavy;
 fn recorded() -> Home {
     let home = Home::small_segments();
     let emit = programs::own("emit");
-    home.record([emit.to_str().expect("a path"), "random", "1", "400000", "4096"]).ok();
+    home.record([emit.to_str().expect("a path"), "random", "1", "2000000", "65536"]).ok();
     home.record_sh("echo another session").ok();
     home.assert_complete();
     let long = parts(&home, 0);
@@ -96,7 +96,10 @@ fn two_segments_that_swap_their_numbers_show() {
     // The names' digests stay with their bytes; only the numbers change.
     let home = recorded();
     let long = parts(&home, 0);
-    let (one, two) = (long[1].file_name().expect("a name").to_string_lossy(), long[2].file_name().expect("a name").to_string_lossy());
+    let (one, two) = (
+        long[1].file_name().expect("a name").to_string_lossy(),
+        long[2].file_name().expect("a name").to_string_lossy(),
+    );
     fs::rename(&long[1], long[1].with_file_name(format!("000002{}", &one[6..]))).expect("renamed");
     fs::rename(&long[2], long[2].with_file_name(format!("000001{}", &two[6..]))).expect("renamed");
     let verified = home.verify::<&str>([]);
@@ -112,19 +115,23 @@ fn a_segment_of_another_session_shows() {
     let copy = home.copy();
     fs::copy(&parts(&copy, 1)[0], &parts(&copy, 0)[1]).expect("copied");
     found(&copy, "altered");
+    // The latter changes no verdict, since anybody may add objects; it is reported.
     fs::copy(&short[0], long[1].with_file_name(short[0].file_name().expect("a name"))).expect("copied");
     let verified = home.verify::<&str>([]);
-    assert_eq!(verified.code, 1, "{}", verified.said);
+    assert_eq!(verified.code, 0, "{}", verified.said);
+    assert!(verified.said.contains("note:") && verified.said.contains(&home.sessions()[1]), "{}", verified.said);
 }
 
 #[test]
 fn other_bytes_under_a_right_name_show() {
     let home = recorded();
     let victim = &parts(&home, 0)[1];
-    for bytes in [b"other bytes".to_vec(), Vec::new(), fs::read(&parts(&home, 0)[3]).expect("a file")] {
+    for bytes in [b"other bytes".to_vec(), Vec::new()] {
         fs::write(victim, bytes).expect("written");
         found(&home, "altered");
     }
+    fs::copy(&parts(&home, 0)[3], victim).expect("copied");
+    found(&home, "out of order");
 }
 
 #[test]
@@ -186,7 +193,11 @@ fn a_chain_removed_shows() {
     let home = recorded();
     fs::remove_dir_all(home.store().join("chains")).expect("removed");
     let verified = home.verify::<&str>([]);
-    assert!(verified.said.contains("end not witnessed") || verified.said.contains("chain missing"), "{}", verified.said);
+    assert!(
+        verified.said.contains("end not witnessed") || verified.said.contains("chain missing"),
+        "{}",
+        verified.said
+    );
     assert!(verified.code == 1 || verified.said.contains("end not witnessed"), "{}", verified.said);
 }
 
@@ -224,7 +235,9 @@ fn any_bit_of_any_byte_shows() {
         assert_eq!(verified.code, 1, "{place}: {}", verified.said);
         let words = ["altered", "chain broken", "newer format", "fork", "erased"];
         let word = words.iter().find(|word| verified.said.contains(**word));
-        *tally.entry(*word.unwrap_or_else(|| panic!("{place}: none of {words:?} in:\n{}", verified.said))).or_insert(0) += 1;
+        *tally
+            .entry(*word.unwrap_or_else(|| panic!("{place}: none of {words:?} in:\n{}", verified.said)))
+            .or_insert(0) += 1;
         assert!(!verified.said.contains("panicked"), "{place}: {}", verified.said);
         fs::write(file, whole).expect("written");
     }
@@ -243,6 +256,6 @@ fn content_that_was_altered_is_not_shown() {
     let id = home.sessions().remove(0);
     let output = home.replay(["export", &id, "--as", "raw"]).output();
     assert_eq!(hansard_tests::call::code(&output), 1, "{}", hansard_tests::call::said(&output));
-    let whole = hansard_tests::stream::random(1, 400_000);
+    let whole = hansard_tests::stream::random(1, 2_000_000);
     assert!(whole.starts_with(&output.stdout), "bytes that were never shown were exported");
 }

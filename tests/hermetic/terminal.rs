@@ -17,7 +17,9 @@ fn modes(terminal: &Terminal) -> String {
 
 #[test]
 fn modes_are_restored_after_every_end() {
-    for (script, status) in [("exit 0", 0), ("exit 9", 9), ("kill -TERM $$", 143), ("stty raw -echo; exit 1", 1), ("kill -KILL $$", 137)] {
+    for (script, status) in
+        [("exit 0", 0), ("exit 9", 9), ("kill -TERM $$", 143), ("stty raw -echo; exit 1", 1), ("kill -KILL $$", 137)]
+    {
         let home = Home::new();
         let mut terminal = Terminal::open();
         let before = modes(&terminal);
@@ -77,7 +79,8 @@ fn a_resize_reaches_the_command_and_the_recording() {
 #[test]
 fn ctrl_c_ctrl_z_and_ctrl_d_act_inside() {
     let home = Home::new();
-    let mut terminal = Terminal::running(&home.recorder(["run", "--quiet", "--", "/bin/sh", "-i"]).env("PS1", "ready> "));
+    let mut terminal =
+        Terminal::running(&home.recorder(["run", "--quiet", "--", "/bin/sh", "-i"]).env("PS1", "ready> "));
     terminal.wait_text("ready> ");
     let from = terminal.shown();
     terminal.type_in("sleep 100\n");
@@ -147,7 +150,8 @@ fn a_recorder_that_is_stopped_gives_the_terminal_back_and_goes_on() {
 #[test]
 fn a_hang_up_ends_the_session_and_keeps_it() {
     let home = Home::new();
-    let mut terminal = Terminal::running(&home.record_sh("echo before; trap 'exit 1' HUP; while :; do sleep 0.05; done"));
+    let mut terminal =
+        Terminal::running(&home.record_sh("echo before; trap 'exit 1' HUP; while :; do sleep 0.05; done"));
     terminal.wait_text("before\r\n");
     terminal.hang_up();
     terminal.ended(SOON);
@@ -181,7 +185,8 @@ fn the_last_bytes_before_an_exit_are_displayed_and_recorded() {
         let mut terminal = Terminal::open();
         terminal.set_modes(Termios::make_raw);
         terminal.hold(true);
-        let command = [emit.to_str().expect("a path"), "--raw", "random", "9", &length.to_string(), &length.to_string()];
+        let command =
+            [emit.to_str().expect("a path"), "--raw", "random", "9", &length.to_string(), &length.to_string()];
         terminal.run(&home.record(command));
         let pid = terminal.pid();
         // Held until the terminal is full and the recorder waits for it.
@@ -214,7 +219,10 @@ fn a_terminal_that_stops_reading_holds_the_command_and_loses_nothing() {
         }
         (last.1.elapsed() > Duration::from_millis(300)).then_some(())
     });
-    assert!(process::status_field(pid, "State").is_some_and(|s| !s.starts_with('Z')), "it ended before its output was read");
+    assert!(
+        process::status_field(pid, "State").is_some_and(|s| !s.starts_with('Z')),
+        "it ended before its output was read"
+    );
     terminal.hold(false);
     assert_eq!(terminal.status(SOON), 0);
     let shown = terminal.drained();

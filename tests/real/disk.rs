@@ -21,7 +21,10 @@ impl SmallDisk {
     fn new(home: &Home, size: &str) -> Self {
         let path = home.join("small");
         std::fs::create_dir(&path).expect("a folder");
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "none"]).arg(&path).status();
+        let status = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "none"])
+            .arg(&path)
+            .status();
         assert!(status.expect("mount runs").success(), "no tmpfs: this suite needs to be root");
         Self(path)
     }
@@ -163,7 +166,9 @@ fn a_failing_sync_gives_the_segment_up_and_says_so() {
     let session = session("[journal]\nsync_interval = \"100ms\"\n");
     let fault = session.fault("fdatasync", "fdatasync:error=EIO:when=1");
     session.say("one");
-    wait_until("the next segment", SOON, || (!session.segment.exists() || open_segment(&session.home.spool()) != session.segment).then_some(()));
+    wait_until("the next segment", SOON, || {
+        (!session.segment.exists() || open_segment(&session.home.spool()) != session.segment).then_some(())
+    });
     drop(fault);
     session.say("two");
     let (home, _) = session.finish("complete");

@@ -41,7 +41,7 @@ impl Guest {
     pub fn masked(&self, setup: &str, command: &[&str]) -> Call {
         let script = format!(
             "set -e
-             etc={home}/etc; mkdir -p $etc; cp -a /etc/. $etc; mount --bind $etc /etc
+             home={home} etc={home}/etc; mkdir -p $etc; cp -a /etc/. $etc; mount --bind $etc /etc
              for name in {USER} {OTHER}; do
                  echo \"$name:x:$((7001 + i)):$((7001 + i))::{home}:/bin/bash\" >> /etc/passwd
                  echo \"$name:x:$((7001 + i)):\" >> /etc/group
@@ -53,11 +53,17 @@ impl Guest {
              rm -f /etc/sudoers.d/*
              {setup}
              chown -R 7001:7001 {home}/.config {home}/bin; chown 7001:7001 {home}
-             exec setpriv --reuid 7001 --regid 7001 --clear-groups \"$@\"",
+             exec setpriv --reuid 7001 --regid 7001 --clear-groups env \"PS1=$PROMPT\" \"$@\"",
             home = self.home.path().display(),
         );
-        let call = self.home.call(self.bin.join("hansard-record")).args(["run", "--quiet", "--input", "masked", "--"]).args(command);
+        let call = self
+            .home
+            .call(self.bin.join("hansard-record"))
+            .args(["run", "--quiet", "--input", "masked", "--"])
+            .args(command);
         let call = call.within("/bin/bash", ["-c", &script, "bash"]);
-        call.within(programs::outside("unshare"), ["--mount", "--propagation", "private"]).env("USER", USER).env("LOGNAME", USER)
+        call.within(programs::outside("unshare"), ["--mount", "--propagation", "private"])
+            .env("USER", USER)
+            .env("LOGNAME", USER)
     }
 }

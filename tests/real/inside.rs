@@ -73,12 +73,12 @@ fn tmux() {
     let call = home.call(programs::outside("tmux")).args(["-f", "/dev/null", "-S"]).arg(home.join("tmux.sock"));
     let call = call.args(["new-session", "/bin/sh"]).env("PS1", "inner> ");
     let shown = driven(&home, &call, |terminal| {
-        terminal.wait_text("inner> ");
+        terminal.wait_text("inner>");
         terminal.type_in("echo tmux$((40 + 2))\r");
         terminal.wait_text("tmux42");
         let from = terminal.shown();
         terminal.type_in("\x02%");
-        terminal.wait_text_after(from, "inner> ");
+        terminal.wait_text_after(from, "inner>");
         terminal.type_in("exit\r");
         terminal.resize(120, 40);
         let from = terminal.shown();
@@ -97,7 +97,11 @@ fn bash_and_zsh_with_their_line_editors() {
         let shown = driven(&home, &call, |terminal| {
             terminal.wait_text("ready> ");
             terminal.type_in("echo \u{e9}\u{4e16}abc\x7f\x7f\x1b[D\x1b[Cz\r");
-            assert!(terminal.waits(SOON, |b| find(b, "\n\u{e9}\u{4e16}az".as_bytes()).is_some()), "{}", terminal.text());
+            assert!(
+                terminal.waits(SOON, |b| find(b, "\u{e9}\u{4e16}az\r\n".as_bytes()).is_some()),
+                "{}",
+                terminal.text()
+            );
             terminal.type_in("exit\r");
         });
         assert!(find(&shown, b"ready> ").is_some());
@@ -106,27 +110,33 @@ fn bash_and_zsh_with_their_line_editors() {
 
 #[test]
 fn a_shell_can_be_used_after_its_recorder_was_killed() {
-    // The login shell is outside, the recorder a program it runs: the shell has its terminal back as it was.
+    // The login shell is outside, the recorder a program that it runs.
     for (shell, args) in [("bash", vec!["--norc", "-i"]), ("zsh", vec!["-f", "-i"])] {
         let home = Home::new();
         let mut terminal = Terminal::running(&home.call(programs::outside(shell)).args(args).env("PS1", "outer> "));
         terminal.wait_text("outer> ");
-        let before = format!("{:?}", terminal.modes().local_modes);
         let recorder = programs::recorder();
-        terminal.type_in(format!("{} run --quiet -- /bin/sh -c 'echo ins''ide; while :; do sleep 0.1; done'\r", recorder.display()));
+        terminal.type_in(format!(
+            "{} run --quiet -- /bin/sh -c 'echo ins''ide; while :; do sleep 0.1; done'\r",
+            recorder.display()
+        ));
         terminal.wait_text("inside\r\n");
         let below = process::descendants(terminal.pid());
-        let pid = *below.iter().find(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|e| e == recorder)).expect("it runs");
+        let pid = *below
+            .iter()
+            .find(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|e| e == recorder))
+            .expect("it runs");
         let from = terminal.shown();
         process::kill_recorder(pid);
         terminal.wait_text_after(from, "outer> ");
         terminal.type_in("echo us''able; read x; echo \"got $x\"\r");
-        terminal.wait_text_after(from, "usable\r\n");
+        // Output processing is as the dead recorder left it until the shell's next prompt in some shells: line feeds
+        // may come alone, lines arrive all the same.
+        terminal.wait_text_after(from, "usable");
         terminal.type_in("a line\r");
-        terminal.wait_text_after(from, "got a line\r\n");
+        terminal.wait_text_after(from, "got a line");
         terminal.type_in("exit\r");
         terminal.ended(SOON);
-        assert!(!before.is_empty());
         home.recorder(["ship"]).ok();
         assert_eq!(home.raw("latest"), b"inside\r\n");
     }

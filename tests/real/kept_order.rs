@@ -13,16 +13,29 @@ fn every_write_to_the_terminal_follows_a_write_of_the_journal() {
     let log = home.join("log");
     let emit = programs::own("emit");
     // Only small separate writes: each is read, journaled and displayed by itself.
-    let command = [emit.to_str().expect("a path"), "--raw", "hex", "6f6e65", "60", "74776f", "60", "7468726565", "60", "666f7572"];
-    let mut terminal = Terminal::raw_running(&traced(home.record(command), &log, "write,writev,pwrite64,sendmsg,splice,sendfile"));
+    let command = [
+        emit.to_str().expect("a path"),
+        "--raw",
+        "hex",
+        "6f6e65",
+        "60",
+        "74776f",
+        "60",
+        "7468726565",
+        "60",
+        "666f7572",
+    ];
+    let mut terminal =
+        Terminal::raw_running(&traced(home.record(command), &log, "write,writev,pwrite64,sendmsg,splice,sendfile"));
     assert_eq!(terminal.status(SOON), 0);
+    let outer = terminal.name().to_owned();
     assert_eq!(terminal.drained(), b"onetwothreefour");
     let (mut journaled, mut displayed, mut writes) = (0, 0, Vec::new());
     for line in lines(&log) {
         let (path, count) = (line.path(), line.result.unwrap_or(0));
         if path.ends_with(".journal") {
             journaled += 1;
-        } else if path.starts_with("/dev/pts/") && !line.args.contains("ptmx") && count > 0 && count <= 5 {
+        } else if path == outer && count > 0 {
             displayed += 1;
             writes.push((journaled, displayed, line.args.clone()));
         }
@@ -41,7 +54,7 @@ fn a_segment_is_synced_before_any_store_sees_it() {
     let home = Home::small_segments();
     let log = home.join("log");
     let emit = programs::own("emit");
-    let call = home.record([emit.to_str().expect("a path"), "random", "1", "300000", "4096"]);
+    let call = home.record([emit.to_str().expect("a path"), "random", "1", "2000000", "65536"]);
     traced(call, &log, "fdatasync,fsync,rename,renameat,renameat2,link,linkat,write").ok();
     let (mut dirty, mut stored) = (std::collections::BTreeSet::new(), 0);
     for line in lines(&log) {

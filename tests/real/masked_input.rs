@@ -42,7 +42,7 @@ const PROMPT: &str = "ready$ ";
 
 fn check(row: &Row<'_>) {
     let guest = Guest::new();
-    let mut terminal = Terminal::running(&guest.masked(row.setup, row.command).env("PS1", PROMPT).env("PROMPT", PROMPT));
+    let mut terminal = Terminal::running(&guest.masked(row.setup, row.command).env("PROMPT", PROMPT));
     let mut from = 0;
     for (wait, keys) in row.steps {
         terminal.wait_text_after(from, wait);
@@ -55,7 +55,12 @@ fn check(row: &Row<'_>) {
     let typed = String::from_utf8_lossy(&input);
     for secret in row.secrets {
         let there = typed.contains(secret);
-        assert_eq!(there, row.outcome == Outcome::Escapes, "{}: of {secret:?} the input has {typed:?}\ndisplayed:\n{shown}", row.name);
+        assert_eq!(
+            there,
+            row.outcome == Outcome::Escapes,
+            "{}: of {secret:?} the input has {typed:?}\ndisplayed:\n{shown}",
+            row.name
+        );
         assert!(!shown.contains(secret) || row.outcome == Outcome::Escapes, "{}: {secret:?} was displayed", row.name);
     }
     for words in row.there {
@@ -72,7 +77,13 @@ fn sudo() {
         name: "sudo",
         setup: "",
         command: SH,
-        steps: &[(PROMPT, "echo before\r"), (PROMPT, "sudo id -un\r"), ("password for", "Kestrel-4711-quill\r"), ("root", ""), (PROMPT, "exit\r")],
+        steps: &[
+            (PROMPT, "echo before\r"),
+            (PROMPT, "sudo id -un\r"),
+            ("password for", "Kestrel-4711-quill\r"),
+            ("root", ""),
+            (PROMPT, "exit\r"),
+        ],
         secrets: &[PASSWORD],
         outcome: Outcome::Dropped,
         there: &["echo before\r", "sudo id -un\r", "exit\r"],
@@ -85,7 +96,13 @@ fn sudo_with_pwfeedback() {
         name: "sudo with pwfeedback",
         setup: "echo 'Defaults pwfeedback' >> /etc/sudoers",
         command: SH,
-        steps: &[(PROMPT, "sudo id -un\r"), ("password for", "Kestrel"), ("*******", "-4711-quill\r"), ("root", ""), (PROMPT, "exit\r")],
+        steps: &[
+            (PROMPT, "sudo id -un\r"),
+            ("password for", "Kestrel"),
+            ("*******", "-4711-quill\r"),
+            ("root", ""),
+            (PROMPT, "exit\r"),
+        ],
         secrets: &["Kestrel", "-4711-quill"],
         outcome: Outcome::Dropped,
         there: &["sudo id -un\r", "exit\r"],
@@ -98,7 +115,12 @@ fn su() {
         name: "su",
         setup: "",
         command: SH,
-        steps: &[(PROMPT, "su hsother -c id\r"), ("assword: ", "Heron-0815-vellum\r"), ("uid=7002", ""), (PROMPT, "exit\r")],
+        steps: &[
+            (PROMPT, "su hsother -c id\r"),
+            ("assword: ", "Heron-0815-vellum\r"),
+            ("uid=7002", ""),
+            (PROMPT, "exit\r"),
+        ],
         secrets: &[OTHER_PASSWORD],
         outcome: Outcome::Dropped,
         there: &["su hsother -c id\r", "exit\r"],
@@ -152,7 +174,7 @@ fn getpass() {
         setup: "",
         command: SH,
         steps: &[
-            (PROMPT, "/usr/bin/python3 -c 'import getpass; print(len(getpass.getpass(\"Say it: \")))'\r"),
+            (PROMPT, "/usr/bin/python3 -c 'import getpass; print(len(getpass.getpass(\"Say\" + \" it: \")))'\r"),
             ("Say it: ", "Merlin-9999-ink\r"),
             ("15\r\n", ""),
             (PROMPT, "exit\r"),
@@ -226,13 +248,24 @@ fn a_silent_prompt_inside_sudo_escapes() {
 
 #[test]
 fn a_silent_prompt_inside_tmux_escapes_and_one_that_says_password_does_not() {
-    for (name, prompt, outcome) in [("tmux, su", "su hsother -c id\r", Outcome::Dropped), ("tmux, read -s", "read -s x; echo got ${#x}\r", Outcome::Escapes)] {
+    for (name, prompt, outcome) in [
+        ("tmux, su", "su hsother -c id\r", Outcome::Dropped),
+        ("tmux, read -s", "read -s x; echo got ${#x}\r", Outcome::Escapes),
+    ] {
         let wait = if outcome == Outcome::Dropped { "assword: " } else { "got ${#x}" };
         let after = if outcome == Outcome::Dropped { "uid=7002" } else { "got 17" };
         check(&Row {
             name,
             setup: "",
-            command: &["/usr/bin/tmux", "-f", "/dev/null", "-S", "/tmp/hansard-tests-tmux", "new-session", "/bin/bash --norc -i"],
+            command: &[
+                "/usr/bin/tmux",
+                "-f",
+                "/dev/null",
+                "-S",
+                "/tmp/hansard-tests-tmux",
+                "new-session",
+                "/bin/bash --norc -i",
+            ],
             steps: &[("$ ", prompt), (wait, "Heron-0815-vellum\r"), (after, ""), ("$ ", "exit\r")],
             secrets: &[OTHER_PASSWORD],
             outcome,
@@ -246,11 +279,10 @@ fn behind_ssh() {
     // A server of the test's own on the loopback; the far side's terminal modes never reach this one.
     check(&Row {
         name: "su behind ssh",
-        setup: "ssh-keygen -q -t ed25519 -N '' -f $etc/hk; ssh-keygen -q -t ed25519 -N '' -f $etc/uk; chmod 644 $etc/uk; mkdir -p /run/sshd
-                cp $etc/uk.pub $etc/ak; chmod 644 $etc/ak; cp $etc/uk $etc/../key; chown 7001 $etc/../key; chmod 600 $etc/../key
-                /usr/sbin/sshd -f /dev/null -o Port=0 -o UsePAM=no 2>/dev/null || true",
-        command: &["/bin/bash", "--norc", "-c", "exec ssh -F /dev/null -tt -i ~/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ProxyCommand='sudo -n /usr/sbin/sshd -i -f /dev/null -h /etc/hk -o AuthorizedKeysFile=/etc/ak -o StrictModes=no -o UsePAM=no' hstester@here 'PS1=far\\$\\  bash --norc -i'"],
-        steps: &[("far$ ", "su hsother -c id\r"), ("assword: ", "Heron-0815-vellum\r"), ("uid=7002", ""), ("far$ ", "exit\r")],
+        setup: "ssh-keygen -q -t ed25519 -N '' -f $home/hk; ssh-keygen -q -t ed25519 -N '' -f $home/key; cp $home/key.pub $home/ak
+                chown 7001:7001 $home/hk $home/key $home/ak; mkdir -p /run/sshd",
+        command: &["/bin/bash", "--norc", "-c", "exec ssh -F /dev/null -tt -i ~/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ProxyCommand=\"/usr/sbin/sshd -i -f /dev/null -h $HOME/hk -o AuthorizedKeysFile=$HOME/ak -o StrictModes=no -o UsePAM=no\" hstester@here \"env PS1='far> ' bash --norc -i\""],
+        steps: &[("far> ", "su hsother -c id\r"), ("assword: ", "Heron-0815-vellum\r"), ("uid=7002", ""), ("far> ", "exit\r")],
         secrets: &[OTHER_PASSWORD],
         outcome: Outcome::Dropped,
         there: &["su hsother -c id\r", "exit\r"],
@@ -262,7 +294,12 @@ fn pinentry() {
     check(&Row {
         name: "pinentry-curses",
         setup: "",
-        command: &["/bin/bash", "--norc", "-c", "printf 'OPTION ttyname=%s\\nOPTION ttytype=xterm\\nSETDESC Unlock it\\nSETPROMPT PIN:\\nGETPIN\\nBYE\\n' $(tty) | pinentry-curses; echo over"],
+        command: &[
+            "/bin/bash",
+            "--norc",
+            "-c",
+            "printf 'OPTION ttyname=%s\\nOPTION ttytype=xterm\\nSETDESC Unlock it\\nSETPROMPT PIN:\\nGETPIN\\nBYE\\n' $(tty) | pinentry-curses; echo over",
+        ],
         steps: &[("PIN", "Merlin-9999"), ("*", "\r"), ("over", "")],
         secrets: &["Merlin"],
         outcome: Outcome::Escapes,
@@ -276,7 +313,13 @@ fn type_ahead_that_the_terminal_echoes_is_output() {
         name: "type-ahead",
         setup: "",
         command: SH,
-        steps: &[(PROMPT, "sleep 3; sudo id -un\r"), ("id -un\r\n", "Kestrel-4711-quill\r"), ("password for", ""), ("root", ""), (PROMPT, "exit\r")],
+        steps: &[
+            (PROMPT, "sleep 3; sudo id -un\r"),
+            ("id -un\r\n", "Kestrel-4711-quill\r"),
+            ("password for", ""),
+            ("root", ""),
+            (PROMPT, "exit\r"),
+        ],
         secrets: &[PASSWORD],
         outcome: Outcome::Escapes,
         there: &["sleep 3; sudo id -un\r"],
@@ -286,15 +329,30 @@ fn type_ahead_that_the_terminal_echoes_is_output() {
 #[test]
 fn what_is_no_secret_is_there() {
     for (name, command, steps, there) in [
-        ("bash", SH, &[(PROMPT, "echo words \u{e9}\u{4e16}; x=y\r"), (PROMPT, "exit\r")][..], &["echo words \u{e9}\u{4e16}; x=y\r", "exit\r"][..]),
-        ("zsh", &["/usr/bin/zsh", "-f", "-i"][..], &[(PROMPT, "echo words; x=y\r"), (PROMPT, "exit\r")][..], &["echo words; x=y\r", "exit\r"][..]),
+        (
+            "bash",
+            SH,
+            &[(PROMPT, "echo words \u{e9}\u{4e16}; x=y\r"), (PROMPT, "exit\r")][..],
+            &["echo words \u{e9}\u{4e16}; x=y\r", "exit\r"][..],
+        ),
+        (
+            "zsh",
+            &["/usr/bin/zsh", "-f", "-i"][..],
+            &[(PROMPT, "echo words; x=y\r"), (PROMPT, "exit\r")][..],
+            &["echo words; x=y\r", "exit\r"][..],
+        ),
         (
             "vim",
             &["/usr/bin/vim", "-u", "NONE", "-N", "text.txt"][..],
             &[("text.txt", "ihello there"), ("there", "\x1b:wq!\r")][..],
             &["ihello there", "\x1b:wq!\r"][..],
         ),
-        ("a line", &["/bin/sh", "-c", "read x; echo got $x"][..], &[("", "a whole line\r"), ("got a whole line", "")][..], &["a whole line\r"][..]),
+        (
+            "a line",
+            &["/bin/sh", "-c", "echo go; read x; echo got $x"][..],
+            &[("go", "a whole line\r"), ("got a whole line", "")][..],
+            &["a whole line\r"][..],
+        ),
     ] {
         check(&Row { name, setup: "", command, steps, secrets: &[], outcome: Outcome::Dropped, there });
     }

@@ -14,7 +14,12 @@ use crate::heavy;
 fn asciinema() -> PathBuf {
     let program = std::env::var_os("ASCIINEMA").map_or_else(|| programs::outside("asciinema"), PathBuf::from);
     let version = std::process::Command::new(&program).arg("--version").output().expect("asciinema runs");
-    assert!(said(&version).starts_with("asciinema 3."), "this suite needs asciinema 3; {} is {}", program.display(), said(&version));
+    assert!(
+        said(&version).starts_with("asciinema 3."),
+        "this suite needs asciinema 3; {} is {}",
+        program.display(),
+        said(&version)
+    );
     program
 }
 
@@ -24,11 +29,15 @@ fn judged(home: &Home) -> Vec<u8> {
     let cast = home.join("export.cast");
     home.replay(["export", "latest", "--as", "cast", "-o"]).arg(&cast).ok();
     for form in ["raw", "txt", "asciicast-v2", "asciicast-v3"] {
-        let call = home.call(&program).args(["convert", "-q", "--overwrite", "-f", form]).arg(&cast).arg(home.join(form));
+        let call =
+            home.call(&program).args(["convert", "-q", "--overwrite", "-f", form]).arg(&cast).arg(home.join(form));
         let output = call.output();
         assert!(output.status.success(), "{form}: {}", said(&output));
     }
-    std::fs::read(home.join("raw")).expect("its raw form")
+    let raw = std::fs::read(home.join("raw")).expect("its raw form");
+    // It begins with the size, as a sequence that resizes the window.
+    let size = raw.starts_with(b"\x1b[8;").then(|| raw.iter().position(|b| *b == b't')).flatten();
+    raw[size.map_or(0, |at| at + 1)..].to_vec()
 }
 
 fn emitted(args: &[&str]) -> (Home, Vec<u8>) {
@@ -82,7 +91,9 @@ fn sessions_of_several_kinds() {
     assert_eq!(judged(&home), b"out\n", "an exec session: standard output only, other codes are skipped");
 
     let home = Home::new();
-    let mut terminal = Terminal::running(&home.recorder(["run", "--quiet", "--input", "on", "--", "/bin/sh", "-i"]).env("PS1", "ready> "));
+    let mut terminal = Terminal::running(
+        &home.recorder(["run", "--quiet", "--input", "on", "--", "/bin/sh", "-i"]).env("PS1", "ready> "),
+    );
     terminal.wait_text("ready> ");
     terminal.resize(100, 30);
     terminal.type_in("stty size\n");
@@ -94,7 +105,14 @@ fn sessions_of_several_kinds() {
 
     let home = Home::small_segments();
     let emit = programs::own("emit");
-    let mut terminal = Terminal::raw_running(&home.record([emit.to_str().expect("a path"), "--raw", "random", "5", "500000", "1000"]));
+    let mut terminal = Terminal::raw_running(&home.record([
+        emit.to_str().expect("a path"),
+        "--raw",
+        "random",
+        "5",
+        "2000000",
+        "1000",
+    ]));
     assert_eq!(terminal.status(LONG), 0);
     judged(&home);
 

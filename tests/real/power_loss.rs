@@ -44,6 +44,13 @@ fn durable(log: &Path) -> (BTreeMap<PathBuf, Written>, Vec<(PathBuf, PathBuf)>) 
                 let length = file.writes.last().map_or(0, |(_, l)| *l) + n as u64;
                 file.writes.push((line.span.1, length));
             }
+            ("pwrite64", Some(n)) if n > 0 => {
+                // The last argument is the place: a trailer, or the end marker of a recovery.
+                let place: u64 = line.args.rsplit(", ").next().and_then(|p| p.parse().ok()).expect("a place");
+                let file = files.entry(path).or_default();
+                let length = file.writes.last().map_or(0, |(_, l)| *l).max(place + n as u64);
+                file.writes.push((line.span.1, length));
+            }
             ("fdatasync" | "fsync", Some(0)) => {
                 if let Some(file) = files.get_mut(&path) {
                     let covered = file.writes.iter().rfind(|(end, _)| *end < line.span.0);
@@ -109,7 +116,8 @@ fn lose_power(spool: &Path, log: &Path, numbers: &mut Numbers) -> Vec<String> {
         }
     }
     for (from, to) in renames.iter().rev() {
-        let undone = to.extension().is_some_and(|e| e == "hseg") && to.exists() && !from.exists() && numbers.below(2) == 0;
+        let undone =
+            to.extension().is_some_and(|e| e == "hseg") && to.exists() && !from.exists() && numbers.below(2) == 0;
         if undone {
             fs::rename(to, from).expect("renamed");
             done.push(format!("renamed {} back", to.file_name().expect("a name").to_string_lossy()));
@@ -126,11 +134,11 @@ fn at_most_the_sync_interval_is_missing() {
     let mut changed = 0;
     for round in 0..losses {
         let home = Home::new();
-        home.configure("[journal]\nsync_interval = \"200ms\"\nmax_segment = 65536\n[ship]\ninterval = \"700ms\"\n");
+        home.configure("[journal]\nsync_interval = \"200ms\"\n[ship]\ninterval = \"700ms\"\n");
         let log = home.join("log");
         let emit = programs::own("emit");
         let call = home.record([emit.to_str().expect("a path"), "--raw", "chatter", &round.to_string()]);
-        let calls = "write,fdatasync,fsync,rename,renameat,renameat2";
+        let calls = "write,pwrite64,fdatasync,fsync,rename,renameat,renameat2";
         let mut terminal = Terminal::raw_running(&traced(call, &log, calls));
         assert!(terminal.waits(SOON, |b| !b.is_empty()), "nothing was displayed");
         terminal.waits(Duration::from_millis(900 + numbers.below(1200)), |_| false);
@@ -143,7 +151,8 @@ fn at_most_the_sync_interval_is_missing() {
         terminal.ended(SOON);
         let reads = terminal.reads();
         let displayed = terminal.drained();
-        let required = reads.iter().rfind(|(_, at)| *at + SYNC_INTERVAL + GRACE < killed).map_or(0, |(length, _)| *length);
+        let required =
+            reads.iter().rfind(|(_, at)| *at + SYNC_INTERVAL + GRACE < killed).map_or(0, |(length, _)| *length);
         assert!(required > 0, "the session was too short to mean anything");
 
         let done = lose_power(&home.spool(), &log, &mut numbers);
@@ -156,7 +165,10 @@ fn at_most_the_sync_interval_is_missing() {
         let recorded = home.raw("latest");
         let common = recorded.iter().zip(&displayed).take_while(|(r, d)| r == d).count();
         assert!(common >= recorded.len().min(displayed.len()), "{done:?}: the recording differs at {common}");
-        assert!(common >= required, "{done:?}: {required} bytes were shown {SYNC_INTERVAL:?} and more before, {common} are left");
+        assert!(
+            common >= required,
+            "{done:?}: {required} bytes were shown {SYNC_INTERVAL:?} and more before, {common} are left"
+        );
         println!("{} of {} displayed bytes left, {required} required: {}", common, displayed.len(), done.join(", "));
     }
     assert!(changed * 2 >= losses, "only {changed} of {losses} losses lost anything");

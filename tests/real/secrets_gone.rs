@@ -45,7 +45,11 @@ impl Target {
         let blocks = lines.nth(1)?;
         let mut commit = [0; 32];
         hex::decode_to_slice(header["commit"].as_str()?, &mut commit).ok()?;
-        Some(Self { name: file.file_name()?.to_string_lossy().into_owned(), commit, first_sealed: blocks.get(12..17)?.try_into().ok()? })
+        Some(Self {
+            name: file.file_name()?.to_string_lossy().into_owned(),
+            commit,
+            first_sealed: blocks.get(12..17)?.try_into().ok()?,
+        })
     }
 
     /// Whether the block key opens its first block: the plaintext begins with kind 0 and a zstd frame's magic.
@@ -131,7 +135,9 @@ fn no_closed_segment_opens_with_disk_and_memory_of_the_host() {
     terminal.wait_text("got the open one");
     let pid = terminal.pid();
     process::send(pid, Signal::STOP);
-    wait_until("it is stopped", Duration::from_secs(5), || process::status_field(pid, "State").filter(|s| s.starts_with('T')));
+    wait_until("it is stopped", Duration::from_secs(5), || {
+        process::status_field(pid, "State").filter(|s| s.starts_with('T'))
+    });
 
     let closed: Vec<Target> = home.segments().iter().filter_map(|file| Target::read(file)).collect();
     assert!(closed.len() >= 5);
@@ -178,7 +184,10 @@ fn the_recorder_cannot_be_dumped_or_read_by_its_user() {
     // Not dumpable: its files in /proc belong to root, and a signal that dumps core leaves none.
     let pid = terminal.pid();
     let status = std::fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap_or_default();
-    assert!(status.contains(" lo ") || status.contains(" lo\n") || status.contains(" dd"), "no memory is locked or kept out of dumps");
+    assert!(
+        status.contains(" lo ") || status.contains(" lo\n") || status.contains(" dd"),
+        "no memory is locked or kept out of dumps"
+    );
     let filter = std::fs::read_to_string(format!("/proc/{pid}/limits")).expect("its limits");
     assert!(filter.contains("Max core file size"), "{filter}");
     let as_another = std::process::Command::new("setpriv")

@@ -1,10 +1,9 @@
 //! What only other programs can set up around a recorder: blocked signals, groups, niceness, and what then arrives inside.
 
-use hansard_tests::SOON;
 use hansard_tests::call::{Call, said};
 use hansard_tests::home::Home;
-use hansard_tests::programs;
 use hansard_tests::terminal::Terminal;
+use hansard_tests::{SOON, process, programs};
 
 /// `cat /proc/self/status`, run by `program ARGS…`, plain and recorded, without and with a terminal.
 fn compare(program: &str, args: &[&str]) {
@@ -12,7 +11,7 @@ fn compare(program: &str, args: &[&str]) {
     let interesting = ["Sig", "Shd", "Umask", "Groups", "Uid", "Gid", "Cap", "NoNewPrivs", "Seccomp", "Cpus_allowed"];
     let lines = |text: String| -> Vec<String> {
         let kept = |line: &&str| interesting.iter().any(|name| line.starts_with(name)) && !line.starts_with("SigQ");
-        text.lines().map(str::trim_end).filter(kept).map(str::to_owned).collect()
+        text.lines().map(str::trim_end).filter(kept).map(process::without_library_signals).collect()
     };
     let cat = home.call(programs::outside("cat")).arg("/proc/self/status");
     let plain = cat.clone().within(programs::outside(program), args);

@@ -61,7 +61,10 @@ pub fn lines(log: &Path) -> Vec<Line> {
             continue;
         }
         if let Some(args) = rest.strip_suffix(" <unfinished ...>") {
-            begun.push((pid.into(), Line { name: name.into(), args: args.into(), result: None, span: (number, usize::MAX) }));
+            begun.push((
+                pid.into(),
+                Line { name: name.into(), args: args.into(), result: None, span: (number, usize::MAX) },
+            ));
         } else if let Some((args, result)) = rest.rsplit_once(" = ") {
             let result = result.split(' ').next().and_then(|r| r.parse().ok());
             let args = args.trim_end().trim_end_matches(')').into();
@@ -81,7 +84,17 @@ impl Fault {
     /// From now on `inject` (as strace's `-e inject=`) happens to calls of `pid` on `file`.
     pub fn on(pid: u32, file: &Path, calls: &str, inject: &str, log: &Path) -> Self {
         let strace = std::process::Command::new(programs::outside("strace"))
-            .args(["-f", "-y", "-p", &pid.to_string(), "-e", &format!("trace={calls}"), "-e", &format!("inject={inject}"), "-P"])
+            .args([
+                "-f",
+                "-y",
+                "-p",
+                &pid.to_string(),
+                "-e",
+                &format!("trace={calls}"),
+                "-e",
+                &format!("inject={inject}"),
+                "-P",
+            ])
             .arg(file)
             .arg("-o")
             .arg(log)
@@ -96,7 +109,9 @@ impl Fault {
                 .flatten()
                 .all(|task| {
                     let status = std::fs::read_to_string(task.path().join("status")).unwrap_or_default();
-                    status.lines().any(|l| l.strip_prefix("TracerPid:").is_some_and(|t| t.trim() == strace.id().to_string()))
+                    status
+                        .lines()
+                        .any(|l| l.strip_prefix("TracerPid:").is_some_and(|t| t.trim() == strace.id().to_string()))
                 })
                 .then_some(())
         });

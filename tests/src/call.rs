@@ -47,7 +47,8 @@ impl Call {
 
     /// The same call, made by `program ARGS… -- call`: a shell that sets up what a parent would have.
     pub fn within<S: AsRef<OsStr>>(self, program: impl Into<PathBuf>, args: impl IntoIterator<Item = S>) -> Self {
-        let mut outer = Self { program: program.into(), args: Vec::new(), env: self.env.clone(), dir: self.dir.clone() };
+        let mut outer =
+            Self { program: program.into(), args: Vec::new(), env: self.env.clone(), dir: self.dir.clone() };
         outer.args.extend(args.into_iter().map(|a| a.as_ref().into()));
         outer.args.push(self.program.into());
         outer.args.extend(self.args);

@@ -79,8 +79,13 @@ impl Home {
         let path = self.join(path);
         let folder = path.parent().expect("a folder");
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).expect("folders");
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).expect("a file");
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)
+            .expect("a file");
         std::io::Write::write_all(&mut file, text.as_bytes()).expect("written");
         path
     }
@@ -90,10 +95,10 @@ impl Home {
         self.write_private(".config/hansard/record.toml", toml);
     }
 
-    /// A home whose recorder closes a segment as soon as it holds 64 KiB, the least it can be told.
+    /// A home whose recorder closes a segment after some hundred KiB.
     pub fn small_segments() -> Self {
         let home = Self::new();
-        home.configure("[journal]\nmax_segment = 65536\n");
+        home.configure("[journal]\nmax_segment = 524288\n");
         home
     }
 
@@ -178,7 +183,9 @@ impl Home {
         let mut ids: Vec<String> = self
             .segments()
             .iter()
-            .map(|file| file.parent().and_then(Path::file_name).expect("a session's folder").to_string_lossy().into_owned())
+            .map(|file| {
+                file.parent().and_then(Path::file_name).expect("a session's folder").to_string_lossy().into_owned()
+            })
             .collect();
         ids.sort();
         ids.dedup();

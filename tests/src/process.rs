@@ -36,8 +36,14 @@ pub fn descendants(root: u32) -> Vec<u32> {
 /// `root` and those of its descendants that run the same executable: a recorder, however many processes it is.
 pub fn same_program(root: u32) -> Vec<u32> {
     let Ok(exe) = fs::read_link(format!("/proc/{root}/exe")) else { return vec![root] };
-    let others = descendants(root).into_iter().filter(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|e| e == exe));
+    let others =
+        descendants(root).into_iter().filter(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|e| e == exe));
     std::iter::once(root).chain(others).collect()
+}
+
+/// Kills one process of a recorder, the first.
+pub fn kill_first(root: u32) {
+    send(root, Signal::KILL);
 }
 
 /// Sends a signal; a process that is already gone is no error.
@@ -90,6 +96,19 @@ pub fn ended_within(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
 pub fn status_field(pid: u32, name: &str) -> Option<String> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(|v| v.trim().to_owned()))
+}
+
+/// A line of `/proc/PID/status` without signals 32 and 33: the C library keeps them for itself in any program with threads,
+/// and lets nobody ask for or restore what the parent had said of them.
+pub fn without_library_signals(line: &str) -> String {
+    const OF_THE_LIBRARY: u64 = 0b11 << 31;
+    match line.split_once(":\t") {
+        Some((name, mask)) if name.starts_with("Sig") => match u64::from_str_radix(mask, 16) {
+            Ok(mask) => format!("{name}:\t{:016x}", mask & !OF_THE_LIBRARY),
+            Err(_) => line.to_owned(),
+        },
+        _ => line.to_owned(),
+    }
 }
 
 /// The most memory a process has held so far, in bytes.

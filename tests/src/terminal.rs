@@ -34,6 +34,7 @@ type Shared = Arc<(Mutex<Seen>, Condvar)>;
 pub struct Terminal {
     master: Option<Arc<OwnedFd>>,
     slave: Option<OwnedFd>,
+    name: String,
     /// Closing it ends the reading thread, so that the last holder of the master can go.
     stop: Option<OwnedFd>,
     shared: Shared,
@@ -86,8 +87,9 @@ impl Terminal {
         let master = rustix::pty::openpt(flags).expect("a terminal");
         rustix::pty::grantpt(&master).expect("a terminal");
         rustix::pty::unlockpt(&master).expect("a terminal");
-        let name = rustix::pty::ptsname(&master, Vec::new()).expect("its name");
-        let slave = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).expect("its end");
+        let name = rustix::pty::ptsname(&master, Vec::new()).expect("its name").into_string().expect("a path");
+        let slave =
+            rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).expect("its end");
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&master, size).expect("its size");
         let (stopped, stop) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe");
@@ -96,7 +98,15 @@ impl Terminal {
             let (master, shared) = (Arc::clone(&master), Arc::clone(&shared));
             move || read_all(&master, &stopped, &shared)
         });
-        Self { master: Some(master), slave: Some(slave), stop: Some(stop), shared, reader: Some(reader), child: None }
+        Self {
+            master: Some(master),
+            slave: Some(slave),
+            name,
+            stop: Some(stop),
+            shared,
+            reader: Some(reader),
+            child: None,
+        }
     }
 
     /// A terminal on which `call` runs.
@@ -233,7 +243,10 @@ impl Terminal {
         let child = self.child.as_mut().expect("something runs");
         process::ended_within(child, limit).unwrap_or_else(|| {
             let _ = child.kill();
-            panic!("it did not end within {limit:?}; displayed:\n{}", text.chars().rev().take(2000).collect::<Vec<_>>().iter().rev().collect::<String>())
+            panic!(
+                "it did not end within {limit:?}; displayed:\n{}",
+                text.chars().rev().take(2000).collect::<Vec<_>>().iter().rev().collect::<String>()
+            )
         })
     }
 
@@ -267,6 +280,11 @@ impl Terminal {
             reader.join().expect("no reader panics");
         }
         self.master = None;
+    }
+
+    /// The path of the program's end.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// A second holder of the program's end, for programs that are started by other means.

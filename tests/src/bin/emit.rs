@@ -43,7 +43,10 @@ fn put(mut bytes: &[u8]) -> io::Result<()> {
 }
 
 fn number(words: &[String], place: usize) -> io::Result<u64> {
-    words.get(place).and_then(|w| w.parse().ok()).ok_or_else(|| io::Error::other(format!("argument {place} is not a number")))
+    words
+        .get(place)
+        .and_then(|w| w.parse().ok())
+        .ok_or_else(|| io::Error::other(format!("argument {place} is not a number")))
 }
 
 fn run(words: &[String]) -> io::Result<()> {
