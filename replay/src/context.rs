@@ -14,9 +14,27 @@ use crate::catalog::Catalog;
 use crate::cli::{Colour, KeyArgs, StoreArgs};
 use crate::config::{Config, Places};
 use crate::evidence::{Chains, examine};
-use crate::known::{Known, Standing};
+use crate::known::{Known, Rollback, Standing};
 use crate::recording::{self, Recording};
 use crate::report::{Exit, Failure, Outcome, note};
+
+/// What is thought of the chains of a store.
+#[derive(Debug)]
+pub struct Seen {
+    /// Of each that is there.
+    pub standings: BTreeMap<ChainId, Standing>,
+    /// Those of which the store showed more before.
+    pub rollbacks: Vec<Rollback>,
+}
+
+impl Seen {
+    /// Says on standard error what was taken back.
+    pub fn tell(&self) {
+        for rollback in &self.rollbacks {
+            note(&rollback.to_string());
+        }
+    }
+}
 
 /// Command line, environment and configuration.
 #[derive(Debug)]
@@ -84,17 +102,18 @@ impl Context {
         Known::load(self.places.config.as_ref().map(|path| path.join("known_chains.toml")).as_deref())
     }
 
-    /// What is thought of the chains of a store; first sights are recorded.
-    pub fn standings(&self, chains: &Chains) -> Outcome<BTreeMap<ChainId, Standing>> {
+    /// What is thought of the chains of a store, and which of them were taken back; first sights are recorded.
+    pub fn standings(&self, store: &dyn Store, chains: &Chains) -> Outcome<Seen> {
         let mut known = self.known()?;
         let claims: Vec<(ChainId, String)> =
             chains.iter().filter_map(|chain| Some((chain.id, chain.host()?.0.to_owned()))).collect();
         let standings = known.see(&claims, self.now());
+        let rollbacks = known.watch(store.address(), chains);
         if let Err(failure) = known.save() {
             // Reviewing from a read-only home is possible; it only cannot remember.
             note(&failure.message);
         }
-        Ok(standings)
+        Ok(Seen { standings, rollbacks })
     }
 
     /// The reviewer's clock.
@@ -123,8 +142,9 @@ impl Context {
         let listed = catalog.find(id, Utc::now())?;
         let evidence = examine(&*store, &listed.session, &chains, self.now(), &mut |_| {})?;
         let session = listed.session.session;
-        let mut standings = self.standings(&chains)?;
-        let standing = evidence.chain.and_then(|chain| Some((chain, standings.remove(&chain)?)));
+        let mut seen = self.standings(&*store, &chains)?;
+        seen.tell();
+        let standing = evidence.chain.and_then(|chain| Some((chain, seen.standings.remove(&chain)?)));
         if let Some((chain, standing)) = &standing {
             match standing.refusal(*chain) {
                 Some(refusal) if !force => return Err(refusal),

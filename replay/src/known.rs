@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use hansard_schemas::{ChainId, Timestamp};
+use hansard_schemas::{ChainId, Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::Chains;
 use crate::report::Failure;
 
 /// How a chain came to be known.
@@ -32,6 +33,38 @@ pub struct Entry {
     pub trust: Trust,
     /// Since when.
     pub since: Timestamp,
+    /// How far it went in each store, by address: what was there once must be there again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub seen: BTreeMap<String, Tip>,
+}
+
+/// The newest entry of a chain that was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tip {
+    /// Its number.
+    pub seq: u64,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// A store shows less, or something else, of a chain than it did before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollback {
+    /// The chain.
+    pub chain: ChainId,
+    /// Its host.
+    pub host: String,
+    /// The entry that was seen before.
+    pub seq: u64,
+}
+
+impl std::fmt::Display for Rollback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { chain, host, seq } = self;
+        let chain = chain.short();
+        write!(f, "rolled back: entry {seq} of chain {chain} of host {host} was here before, and is not now")
+    }
 }
 
 /// What is thought of a chain.
@@ -128,7 +161,15 @@ impl Known {
                     match known.or(rival.map(|(id, _)| id)) {
                         Some(other) => Standing::Second { host: host.clone(), other: *other },
                         None => {
-                            new.push((*id, Entry { host: host.clone(), trust: Trust::FirstSight, since: now }));
+                            new.push((
+                                *id,
+                                Entry {
+                                    host: host.clone(),
+                                    trust: Trust::FirstSight,
+                                    since: now,
+                                    seen: BTreeMap::new(),
+                                },
+                            ));
                             Standing::Unpinned { first: true }
                         }
                     }
@@ -139,6 +180,27 @@ impl Known {
         self.changed |= !new.is_empty();
         self.chains.extend(new);
         standings
+    }
+
+    /// Compares the known chains with what a store shows of them now, and remembers what is newer. A store that was
+    /// taken back to an earlier day shows here, and nowhere else if no session was open then. What was seen is kept
+    /// until the chain is pinned anew.
+    pub fn watch(&mut self, store: &str, chains: &Chains) -> Vec<Rollback> {
+        let mut rollbacks = Vec::new();
+        for (id, entry) in &mut self.chains {
+            let chain = chains.get(*id);
+            if let Some(tip) = entry.seen.get(store)
+                && chain.and_then(|chain| chain.get(tip.seq)).is_none_or(|there| there.digest != tip.digest)
+            {
+                rollbacks.push(Rollback { chain: *id, host: entry.host.clone(), seq: tip.seq });
+                continue;
+            }
+            if let Some(last) = chain.and_then(|chain| chain.entries.last()) {
+                let tip = Tip { seq: last.seq, digest: last.digest };
+                self.changed |= entry.seen.insert(store.to_owned(), tip) != Some(tip);
+            }
+        }
+        rollbacks
     }
 
     /// Pins a chain. Its host is the one given, or the one it was seen with.
@@ -152,7 +214,7 @@ impl Known {
             }
         };
         self.changed = true;
-        self.chains.insert(id, Entry { host, trust: Trust::Pinned, since: now });
+        self.chains.insert(id, Entry { host, trust: Trust::Pinned, since: now, seen: BTreeMap::new() });
         self.chains.get(&id).ok_or_else(|| Failure::usage("the chain was not kept"))
     }
 

@@ -47,14 +47,15 @@ pub fn run(context: &Context, args: &Ls) -> Outcome {
     let identities = context.identities(&args.keys)?;
     let store = context.store(&args.store)?;
     let chains = Chains::load(&*store)?;
-    let standings = context.standings(&chains)?;
+    let seen = context.standings(&*store, &chains)?;
+    seen.tell();
     let range = TimeRange { from: args.since, until: args.until };
     let catalog = Catalog::load(&*store, &chains, &range)?;
     let mut cache = SecretCache::default();
     let mut rows = Vec::new();
     for listed in catalog.iter() {
         let mut row = row(&*store, &chains, listed, context.now(), &identities, &mut cache)?;
-        row.standing = listed.witness.and_then(|chain| standings.get(&chain).cloned());
+        row.standing = listed.witness.and_then(|chain| seen.standings.get(&chain).cloned());
         rows.push(row);
     }
     let mut out = BufWriter::new(io::stdout().lock());

@@ -26,11 +26,12 @@ pub fn run(context: &Context, args: &Show) -> Outcome {
     let identities = context.identities(&args.keys)?;
     let store = context.store(&args.store)?;
     let chains = Chains::load(&*store)?;
-    let mut standings = context.standings(&chains)?;
+    let mut seen = context.standings(&*store, &chains)?;
+    seen.tell();
     let catalog = Catalog::load(&*store, &chains, &TimeRange::default())?;
     let listed = catalog.find(&args.id, Utc::now())?;
     let evidence = examine(&*store, &listed.session, &chains, context.now(), &mut |_| {})?;
-    let standing = evidence.chain.and_then(|chain| standings.remove(&chain));
+    let standing = evidence.chain.and_then(|chain| seen.standings.remove(&chain));
     let (header, closed) = match first_line(&*store, &evidence, &identities) {
         Ok(header) => (Some(header), None),
         Err(why) => (None, Some(why)),

@@ -17,9 +17,9 @@ use serde_json::json;
 use super::verify_file;
 use crate::catalog::Catalog;
 use crate::cli::Verify;
-use crate::context::Context;
+use crate::context::{Context, Seen};
 use crate::evidence::{Chains, examine};
-use crate::known::Standing;
+use crate::known::{Rollback, Standing};
 use crate::report::{self, Exit, Failure, Outcome, json_line};
 
 /// One session as it is reported.
@@ -60,8 +60,13 @@ pub fn run(context: &Context, args: &Verify) -> Outcome {
         Err(_) if ids.is_empty() && !files.is_empty() && args.store.from.is_none() => Chains::default(),
         Err(error) => return Err(error.into()),
     };
+    let Seen { standings, rollbacks } = match chains.iter().next() {
+        // Files without a store: nothing can be said of it.
+        None if ids.is_empty() && !files.is_empty() => Seen { standings: BTreeMap::new(), rollbacks: Vec::new() },
+        _ => context.standings(&*store, &chains)?,
+    };
     let mut reporter = Reporter {
-        standings: context.standings(&chains)?,
+        standings,
         json: args.json,
         strict: args.strict,
         counts: Counts::default(),
@@ -84,9 +89,13 @@ pub fn run(context: &Context, args: &Verify) -> Outcome {
     let mut failed = reporter.counts.failed > 0;
     if everything {
         failed |= reporter.chains(&chains)?;
+        failed |= !rollbacks.is_empty();
         for foreign in store.foreign()? {
             reporter.foreign(&foreign)?;
         }
+    }
+    for rollback in &rollbacks {
+        reporter.rollback(rollback)?;
     }
     if let Some(exit) = unread {
         reporter.out.flush()?;
@@ -178,6 +187,18 @@ impl Reporter<'_> {
             }
         }
         Ok(failed)
+    }
+
+    fn rollback(&mut self, rollback: &Rollback) -> Outcome<()> {
+        if self.json {
+            let Rollback { chain, host, seq } = rollback;
+            let line =
+                json!({"chain": chain, "host": host, "fault": "rolled-back", "seq": seq, "text": rollback.to_string()});
+            writeln!(self.out, "{}", json_line(&line))?;
+        } else {
+            writeln!(self.out, "{}", safe(&rollback.to_string()))?;
+        }
+        Ok(())
     }
 
     fn foreign(&mut self, foreign: &hansard_sinks::Foreign) -> Outcome<()> {

@@ -1,5 +1,7 @@
 //! Chains by first sight, pinned, and a second one for a known name.
 
+use std::fs;
+
 use crate::store::{Host, World};
 
 #[test]
@@ -33,4 +35,39 @@ fn a_second_chain_of_a_known_host_is_an_error_until_it_is_trusted() {
     // The beginning of a known one is enough.
     world.run(&["keys", "trust", &host.id().to_string()[..12]]).expect(0, &["pinned  web1"]);
     world.run(&["keys", "trust", "00"]).expect(2, &["neither a chain id"]);
+}
+
+/// The store is put back as it was when nothing was open: all that it still shows is complete.
+#[test]
+fn a_rollback_to_a_quiet_hour_shows_to_whoever_saw_more() {
+    let world = World::new();
+    let mut host = Host::new("web1");
+    let early = host.session(&world, 1);
+    let quiet = host.entries.len();
+    let late = host.session(&world, 1);
+    early.save(&world);
+    late.save(&world);
+    for entry in &host.entries {
+        host.save_entries(&world, std::slice::from_ref(entry));
+    }
+    world.run(&["verify"]).expect(0, &["2 complete"]);
+    fs::remove_dir_all(late.path(&world, 0).parent().unwrap()).unwrap();
+    let objects = world.files("hchain");
+    for object in &objects[quiet..] {
+        fs::remove_file(object).unwrap();
+    }
+    let seq = host.last().seq;
+    let words = format!("rolled back: entry {seq} of chain {} of host web1", host.id().short());
+    world.run(&["verify"]).expect(1, &["1 complete", &words]);
+    world.run(&["verify", "--json"]).expect(1, &["rolled-back"]);
+    world.run(&["verify", &early.id.to_string()]).expect(0, &["1 complete", &words]);
+    world.run(&["ls"]).expect(0, &[&words]);
+    // Nor is it forgotten by looking twice, or by taking away the rest.
+    world.run(&["verify"]).expect(1, &[&words]);
+    fs::remove_dir_all(world.store()).unwrap();
+    fs::create_dir(world.store()).unwrap();
+    world.run(&["verify"]).expect(1, &[&words]);
+    // Another reviewer, who saw nothing before, cannot know.
+    fs::remove_file(world.root.join(".config/hansard/known_chains.toml")).unwrap();
+    world.run(&["verify"]).expect(1, &["nothing to verify"]);
 }
