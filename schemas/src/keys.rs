@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::ids::Digest;
 use crate::segment::Header;
-use crate::{json, limits, seal};
+use crate::{json, limits, names, seal};
 
 mod text;
 
@@ -230,7 +230,8 @@ impl KeysLine {
                 return Ok(secret);
             }
         }
-        Err(Error::NoRecipient { recipients: self.recipients() })
+        let recipients = self.recipients().iter().map(|id| names::safe(id)).collect();
+        Err(Error::NoRecipient { recipients })
     }
 }
 

@@ -64,9 +64,10 @@ pub(super) fn next(bytes: &[u8], block: u64) -> Result<Next<'_>> {
     Ok(Next::Block(Frame { position, sealed: &framed[HEAD..], len }))
 }
 
-/// Whether what follows a block shows it to be the last: the end marker, or nothing.
+/// Whether what follows a block shows it to be the last: the end marker, or no whole block.
 pub(super) fn is_end(rest: &[u8]) -> bool {
-    rest.is_empty() || rest.starts_with(&END.to_le_bytes())
+    let length = rest.first_chunk::<4>().map_or(END, |bytes| u32::from_le_bytes(*bytes));
+    length == END || ((HEAD + CRC) as u64 + u64::from(length)) > rest.len() as u64
 }
 
 /// BLK-1: positions never fall.

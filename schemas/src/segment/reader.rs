@@ -3,6 +3,8 @@
 //! Works on the whole bytes of a segment (at most LIM-12), or on a journal's that is still without end or trailer; of
 //! the text one block is held. No byte is given out before its tag was checked.
 
+use zeroize::Zeroizing;
+
 use super::block::{self, KIND_FOOTER, KIND_LINES, Next};
 use super::header::{self, Header};
 use super::inflate::Inflate;
@@ -39,6 +41,8 @@ pub struct Reader<'a> {
     opener: Opener,
     inflate: Inflate,
     form: Form,
+    /// A block, opened where it lies; wiped in the end, because a recorder joins segments with this too.
+    sealed: Zeroizing<Vec<u8>>,
     block: u64,
     position: u64,
     lines: u64,
@@ -60,7 +64,8 @@ impl<'a> Reader<'a> {
         let opener = secret.opener(Digest::of(line));
         let (block, position, lines) = (0, 0, 0);
         let inflate = Inflate::new()?;
-        Ok(Self { header, rest, opener, inflate, form, block, position, lines, footer: None, ended: false })
+        let sealed = Zeroizing::default();
+        Ok(Self { header, rest, opener, inflate, form, sealed, block, position, lines, footer: None, ended: false })
     }
 
     /// The header.
@@ -92,14 +97,15 @@ impl<'a> Reader<'a> {
         };
         self.rest = &self.rest[frame.len..];
         self.position = block::rising(self.position, frame.position, self.block)?;
-        let mut sealed = frame.sealed.to_vec();
+        self.sealed.clear();
+        self.sealed.extend_from_slice(frame.sealed);
         // Where the signer gave no trailer, the last block that is left may or may not be the footer.
         let allowed: &[bool] = match (&self.form, block::is_end(self.rest)) {
             (Form::Closed { .. }, true) => &[true],
             (Form::Open, true) => &[false, true],
             (_, false) => &[false],
         };
-        let (plain, last) = self.opener.open(&mut sealed, frame.position, allowed)?;
+        let (plain, last) = self.opener.open(&mut self.sealed, frame.position, allowed)?;
         let bad = |why: String| Error::BadBlock { block: self.block, why };
         let (kind, data) = plain.split_first().ok_or_else(|| bad("it is empty".into()))?;
         // BLK-3: the footer and nothing else has the last-block byte.

@@ -5,7 +5,7 @@
 //! up (BLK-4).
 
 use sha2::{Digest as _, Sha256};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 use zstd::stream::raw::{CParameter, Encoder, Operation, OutBuffer};
 use zstd::zstd_safe;
 
@@ -128,6 +128,8 @@ impl SegmentWriter {
         let begin = out.len();
         let result = self.lines_block(lines, position, out, bound);
         if result.is_err() {
+            // It may be text that was not sealed yet.
+            out[begin..].zeroize();
             out.truncate(begin);
         }
         result

@@ -85,6 +85,15 @@ fn rec_torn_or_zeroed_tails_are_left_out() {
 }
 
 #[test]
+fn rec_2_a_journal_torn_in_its_end_marker_opens() {
+    let session = session();
+    let (journal, _) = session.first(&[b"one"]).finish(true);
+    for cut in 0..=4 {
+        assert_eq!(output(&journal[..journal.len() - cut], &session.secret(0)).unwrap(), b"one", "{cut} less");
+    }
+}
+
+#[test]
 fn key_2_another_secret_opens_nothing() {
     let mut session = session();
     let bytes = single(&mut session, &[b"x"]);
