@@ -7,7 +7,7 @@ import pathlib
 import sys
 import time
 
-from hansard import age, chain, content, names, segment, selftest, vectors, verdict, write
+from hansard import age, agree, chain, content, names, segment, selftest, vectors, verdict, write
 from hansard.text import Bad
 
 
@@ -72,12 +72,12 @@ def store_objects(root):
     return sessions, chains, foreign
 
 
-def verify(args):
-    sessions, chains, foreign = store_objects(args.store)
-    built = {chain_id: chain.build(objects) for chain_id, objects in chains.items()}
+def judged(root, now):
+    """[(session, judgement, whether it is fine)] of a directory store, and the names that are none."""
+    sessions, chains, foreign = store_objects(root)
+    built = {chain_id: chain.build(objects, chain_id) for chain_id, objects in chains.items()}
     wanted = {(c.id.hex()[:16], e.fields["session"]) for c in built.values() for e in c.entries if e.kind == "start"}
-    failed = len(foreign)
-    now = args.now if args.now is not None else int(time.time() * 1000)
+    made = []
     for key in sorted(wanted | set(sessions)):
         objects = sessions.get(key, [])
         of = next((c for c in built.values() if c.id.hex()[:16] == key[0]), None)
@@ -85,13 +85,33 @@ def verify(args):
         for name, _, digest16, data in objects:
             if not verdict.named_right(digest16, data):
                 said.faults.append(("altered", f"{name}: digest is not the name's"))
-        failed += bool(said.faults) or said.verdict.split()[0] not in ("complete", "recovered", "running")
+        fine = not said.faults and said.verdict.split()[0].rstrip(",") in ("complete", "recovered", "running")
+        made.append((key[1], said, fine and "not witnessed" not in said.verdict))
+    return made, foreign
+
+
+def now_ms(args):
+    return args.now if args.now is not None else int(time.time() * 1000)
+
+
+def verify(args):
+    made, foreign = judged(args.store, now_ms(args))
+    for session, said, _ in made:
         faults = "; ".join(f"{word} ({detail})" if detail else word for word, detail in said.faults)
-        print(f"{key[1]}: {said.verdict}" + (f": {faults}" if faults else ""))
+        print(f"{session}: {said.verdict}" + (f": {faults}" if faults else ""))
     for name in foreign:
         print(f"{name!r}: not a name of this format")
-    print(f"{len(wanted | set(sessions))} sessions, {failed} failed")
-    return 1 if failed else 0
+    failed = sum(not fine for _, _, fine in made)
+    print(f"{len(made)} sessions, {failed} failed")
+    return 1 if failed or not made else 0
+
+
+def agree_with(args):
+    def judge(root):
+        ((_, said, fine),), _ = judged(root, now_ms(args))
+        return fine, said.verdict, bool(said.faults)
+
+    return agree.run(args.replay, judge)
 
 
 def write_store(args):
@@ -123,6 +143,10 @@ def parse(argv):
     one.add_argument("--now", type=int, help="milliseconds since 1970")
     one.add_argument("store", type=pathlib.Path)
     one.set_defaults(run=verify)
+    one = commands.add_parser("agree", help="compare with hansard-replay on damaged stores")
+    one.add_argument("--now", type=int, help="milliseconds since 1970")
+    one.add_argument("replay", help="the program")
+    one.set_defaults(run=agree_with)
     one = commands.add_parser("vectors", help="run the test vectors")
     one.add_argument("dir", type=pathlib.Path)
     one.set_defaults(run=lambda args: vectors.run(args.dir))

@@ -81,7 +81,9 @@ class _Session:
         number = made.header.segment
         if number == 0:
             entry = made.header.entry
-            if self.chain and not any(start.raw == entry.raw for start in self.starts):
+            if self.chain and entry.seq >= len(self.chain.entries):
+                self.fault("chain broken", f"it ends before entry {entry.seq}, which segment 0 carries")
+            elif self.chain and not any(start.raw == entry.raw for start in self.starts):
                 raise Bad("altered", "its start entry is not in the chain")
         elif number - 1 in self.good:
             segments_of.linked(self.good[number - 1], made)
@@ -120,16 +122,24 @@ def judge(session, objects, chain, now):
     facts = _Session(session, objects, chain)
     if chain is None:
         facts.fault("chain missing", "")
+    decided = facts.ends or any(entry.fields["continues"] is None for entry in facts.recovered)
+    apart = []
     for problem in chain.problems if chain else ():
-        facts.fault("fork" if problem.outcome == "fork" else "chain broken", problem.why)
+        fault = ("fork" if problem.outcome == "fork" else "chain broken", problem.why)
+        # What comes after the end of the session fails the verification, not the session (VER-3).
+        if decided:
+            apart.append(fault)
+        else:
+            facts.fault(*fault)
     named = facts.named()
-    highest = max(facts.there, default=None)
-    for number in range((highest if highest is not None else -1) + 1):
+    highest = max(facts.good, default=None)
+    for number in range(max(facts.there, default=-1) + 1):
         if number not in facts.there:
             facts.fault("missing", f"segment {number}")
     if facts.starts and not facts.there:
         facts.fault("session missing", session)
-    return Judgement(_verdict(facts, named, highest, now), facts.faults)
+    verdict = _verdict(facts, named, highest, now)
+    return Judgement(verdict, facts.faults + apart)
 
 
 def _verdict(facts, named, highest, now):
