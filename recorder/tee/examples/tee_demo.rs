@@ -135,6 +135,7 @@ fn conclude(out: &str, result: Result<Exit, TeeError>) -> i32 {
         }
         Err(error) => (error.status(), format!("error {error}")),
     };
-    std::fs::write(format!("{out}.exit"), text).unwrap();
+    let written = std::fs::write(format!("{out}.exit"), text);
+    assert!(written.is_ok(), "cannot write the end of {:?}: {written:?}", std::env::args_os());
     status
 }

@@ -156,7 +156,7 @@ impl Relay<'_> {
         }
     }
 
-    /// Waits for something and serves it; whether the child's output had anything.
+    /// Waits for something and serves it; whether the child's output had, or may have, anything.
     fn round(&mut self, keeper: &mut impl Keeper) -> Result<bool, TeeError> {
         let gathers = self.streams.lanes().fold(None, |wake, lane| earliest(wake, lane.gather_us));
         let mut wake = earliest(self.link.wake_us(), gathers);

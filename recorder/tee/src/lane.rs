@@ -70,13 +70,16 @@ impl Lane {
         places
     }
 
-    /// Reads once if there is something; gives back whether there was.
+    /// Reads once if there is something; gives back whether there was, or might have been: nobody has asked.
     pub(crate) fn read(&mut self, places: Places, came: &[PollFlags], now_us: u64) -> bool {
         let flags = |at: Option<usize>| at.and_then(|at| came.get(at)).copied().unwrap_or(PollFlags::empty());
         if flags(places.to).intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
             self.close_outer();
         }
-        let Some(from) = self.from.as_ref().filter(|_| !flags(places.from).is_empty()) else { return false };
+        let Some(from) = &self.from else { return false };
+        if flags(places.from).is_empty() {
+            return places.from.is_none();
+        }
         match self.gather.read(from, now_us) {
             Ok(1..) => {}
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}

@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use harness::{Folder, Terminal, contains, kill, sh, tee, until};
+use harness::{Folder, Terminal, contains, kill, sh, shell, tee, until};
 
 #[test]
 fn all_byte_values_pass_both_ways() {
@@ -107,15 +107,6 @@ fn a_program_that_cannot_be_run_has_envs_status_and_the_terminal_back() {
     assert!(terminal.text().contains("/script with one"), "{}", terminal.text());
 }
 
-/// A shell with job control, from which the demonstration is started.
-fn shell() -> Terminal {
-    let mut command = Command::new("bash");
-    command.args(["--norc", "--noprofile", "-i"]).env("PS1", "outer$ ").env("HISTFILE", "/dev/null");
-    let mut terminal = Terminal::run(&command);
-    terminal.wait_for("outer$ ");
-    terminal
-}
-
 #[test]
 fn a_child_that_stops_gives_the_terminal_to_the_shell_and_comes_back() {
     let folder = Folder::new();
@@ -127,19 +118,18 @@ fn a_child_that_stops_gives_the_terminal_to_the_shell_and_comes_back() {
     );
     terminal.type_in(line);
     terminal.wait_for("Stopped");
-    terminal.forget();
+    terminal.wait_for_prompt();
     terminal
         .type_in("stty -a | tr ' ' '\\n' | grep -x -e icanon -e -icanon -e echo -e -echo | tr '\\n' ' '; echo now\n");
-    terminal.wait_for("now\r\n");
     terminal.wait_for("icanon echo now");
-    terminal.forget();
+    terminal.wait_for_prompt();
     terminal.resize(101, 33);
     terminal.type_in("fg\n");
     terminal.wait_for("33 101");
     terminal.type_in("back\n");
     terminal.wait_for("got back");
     // What is typed before the shell is back was typed at the program, as with any terminal in a terminal.
-    terminal.wait_for("outer$ ");
+    terminal.wait_for_prompt();
     terminal.type_in("exit 0\n");
     assert!(terminal.finish().success());
     assert_eq!(folder.exit(), "0 None Exited []");
@@ -158,7 +148,7 @@ fn the_terminal_is_as_it_was_found() {
         );
         terminal.type_in(line);
         terminal.wait_for("status ");
-        terminal.wait_for("outer$ ");
+        terminal.wait_for_prompt();
         until("the second stty", || folder.path("out2").exists());
         until("as it was", || fs::read(folder.path("out1")).unwrap() == fs::read(folder.path("out2")).unwrap());
         fs::remove_file(folder.path("out2")).unwrap();
@@ -410,12 +400,12 @@ fn ctrl_z_stops_a_program_that_runs_without_a_shell() {
     terminal.wait_for("one\r\none\r\n");
     terminal.type_in("\x1a");
     terminal.wait_for("Stopped");
-    terminal.forget();
+    terminal.wait_for_prompt();
     terminal.type_in("fg\n");
     terminal.type_in("two\n");
     terminal.wait_for("two\r\ntwo\r\n");
     terminal.type_in("\x04");
-    terminal.wait_for("outer$ ");
+    terminal.wait_for_prompt();
     terminal.type_in("exit 0\n");
     assert!(terminal.finish().success());
     assert_eq!(folder.exit(), "0 None Exited []");

@@ -17,6 +17,9 @@ use rustix::termios::{Winsize, tcsetwinsize};
 /// Nothing here takes seconds; a busy machine may.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What a test's shell with job control asks by.
+pub const PROMPT: &str = "outer$ ";
+
 /// Where a test's recording goes.
 pub struct Folder {
     dir: tempfile::TempDir,
@@ -154,6 +157,16 @@ impl Terminal {
         }
     }
 
+    /// Reads until the shell of a test asks for a line, and forgets all before.
+    pub fn wait_for_prompt(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.seen.ends_with(PROMPT.as_bytes()) {
+            assert!(Instant::now() < deadline, "no prompt; seen: {}", self.text());
+            self.read(Duration::from_millis(100));
+        }
+        self.forget();
+    }
+
     /// Forgets what was seen, so that the next wait is for something new.
     pub fn forget(&mut self) {
         self.seen.clear();
@@ -190,6 +203,15 @@ impl Drop for Terminal {
 
 pub fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
+}
+
+/// A shell with job control.
+pub fn shell() -> Terminal {
+    let mut command = Command::new("bash");
+    command.args(["--norc", "--noprofile", "-i"]).env("PS1", PROMPT).env("HISTFILE", "/dev/null");
+    let mut terminal = Terminal::run(&command);
+    terminal.wait_for_prompt();
+    terminal
 }
 
 /// Waits until it is so.
