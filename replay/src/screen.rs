@@ -104,11 +104,7 @@ impl Screen {
         if !raw.is_empty() {
             *inside = ends_inside(raw);
         }
-        for ch in text.chars() {
-            if let Some(function) = self.parser.feed(ch) {
-                self.execute(function, observer);
-            }
-        }
+        self.show(&text, observer);
     }
 
     /// Takes the recorded terminal's new size.
@@ -164,11 +160,7 @@ impl Screen {
     /// The streams are over: what was held, or is the first part of a character, is shown.
     fn end_with<O: Observer>(&mut self, observer: &mut O) {
         for text in [self.output.finish(), self.error.finish()] {
-            for ch in text.chars() {
-                if let Some(function) = self.parser.feed(ch) {
-                    self.execute(function, observer);
-                }
-            }
+            self.show(&text, observer);
         }
         self.settle_with(observer);
     }
@@ -192,6 +184,26 @@ impl Screen {
         self.held = None;
         self.inside = [false; 2];
         self.clipped = keyframe.clipped;
+    }
+
+    fn show<O: Observer>(&mut self, text: &str, observer: &mut O) {
+        let mut rest = text;
+        while let Some(ch) = rest.chars().next() {
+            // Most of what is shown is plain text, which needs no parser; its last character may yet get marks.
+            let plain = rest.bytes().take_while(|byte| matches!(byte, b' '..=b'~')).count();
+            if plain > 1 && self.parser.state == State::Ground {
+                self.settle_with(observer);
+                self.terminal.execute_with(rest[..plain - 1].chars().map(Function::Print), &mut *observer);
+                rest = &rest[plain - 1..];
+                self.held = rest.chars().next();
+                rest = &rest[1..];
+                continue;
+            }
+            if let Some(function) = self.parser.feed(ch) {
+                self.execute(function, observer);
+            }
+            rest = &rest[ch.len_utf8()..];
+        }
     }
 
     fn execute<O: Observer>(&mut self, function: Function, observer: &mut O) {
