@@ -3,13 +3,15 @@
 Usage: make.py TARGET DIR. What the fuzzer has added to DIR stays.
 """
 
+import base64
 import hashlib
 import pathlib
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 VECTORS = HERE.parents[2] / "schemas" / "vectors"
-CAST = b'{"version":3,"term":{"cols":80,"rows":24},"timestamp":1700000001,"hansard":' + (HERE / "identity.json").read_bytes().strip() + b"}"
+IDENTITY = (HERE / "identity.json").read_bytes().strip()
+CAST = b'{"version":3,"term":{"cols":80,"rows":24},"timestamp":1700000001,"hansard":' + IDENTITY + b"}"
 LINES = [
     b'[0.000, "o", "hello\\r\\n"]',
     b'[0.005, "o", "\xef\xbf\xbd and \xef\xbf\xbd"]\n[0.000, "b", "ff efbfbd"]',
@@ -29,16 +31,20 @@ NAMES = [
 ]
 
 
-def vectors(*suffixes):
-    for path in sorted(VECTORS.rglob("*")) if VECTORS.is_dir() else []:
-        if path.is_file() and path.name.endswith(suffixes) and path.stat().st_size <= 65536:
-            yield path.read_bytes()
+def vectors(kind):
+    """The bytes of the test vectors of one kind; those that are stored compressed are large, and left out."""
+    for path in sorted(VECTORS.glob("*.vector")):
+        head, body = path.read_bytes().split(b"\n\n", 1)
+        rows = head.split(b"\n")
+        data = base64.b64decode(body)
+        if b"kind: " + kind in rows and b"compressed: zstd" not in rows and len(data) <= 65536:
+            yield data
 
 
 def seeds(target):
     if target == "segment":
-        yield from vectors(".hseg", ".hrec")
-        for whole in vectors(".hseg", ".hrec"):
+        for whole in vectors(b"recording"):
+            yield whole
             yield from [line + b"\n" for line in whole.split(b"\n", 2)[:2] if line.startswith(b'{"wraps"')]
     elif target == "sealed":
         for line in LINES:
@@ -54,7 +60,7 @@ def seeds(target):
         yield "\x02a\ufffdb\ufffd\x1eff efbfbd".encode()
         yield b"\x03\x00ls\x1e\x05\xff\xfe\x1e\x0bmark\x1e\x02err"
     elif target == "chain":
-        yield from vectors(".hchain")
+        yield from vectors(b"chain")
     elif target == "verdict":
         yield from (bytes([n]) for n in (0x83, 0x03, 0xA2))
         yield bytes([0x83, 2, 3, 6, 2, 2, 4, 8, 1, 0])
