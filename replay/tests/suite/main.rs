@@ -8,6 +8,7 @@ mod exporting;
 mod listing;
 mod messages;
 mod opening;
+mod panicking;
 mod safe_output;
 mod store;
 mod tampered;
