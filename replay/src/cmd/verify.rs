@@ -107,7 +107,16 @@ pub fn run(context: &Context, args: &Verify) -> Outcome {
             .hint("`hansard-record run` records a session; --from names another store"));
     }
     reporter.summary()?;
-    Ok(if failed { Exit::Failed } else { Exit::Fine })
+    if !failed {
+        return Ok(Exit::Fine);
+    }
+    // For whoever keeps standard output and reads only this.
+    let Counts { failed, all, .. } = reporter.counts;
+    let what = match failed {
+        0 => "of what was recorded not all is there".to_owned(),
+        _ => format!("{failed} of {all} sessions"),
+    };
+    Err(Failure::failed(format!("verification failed: {what}")))
 }
 
 /// Verifies the sessions named, or all that the store or a chain knows.

@@ -86,6 +86,12 @@ pub(super) fn file(root: &OwnedFd, name: &str) -> Result<(File, u64)> {
     }
 }
 
+/// The length of a file in a directory; 0 of what cannot be asked: reading it gives the reason.
+pub(super) fn length(directory: &OwnedFd, name: &str) -> u64 {
+    let stat = fs::statat(directory, name, fs::AtFlags::SYMLINK_NOFOLLOW);
+    stat.ok().and_then(|stat| u64::try_from(stat.st_size).ok()).unwrap_or(0)
+}
+
 /// What something is, in words.
 pub(super) fn what(kind: FileType) -> &'static str {
     match kind {

@@ -112,6 +112,11 @@ fn is_short_chain(name: &str) -> bool {
     name.len() == 16 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// The last component of a key.
+fn last(key: &str) -> &str {
+    key.rsplit_once('/').map_or(key, |(_, last)| last)
+}
+
 /// The segment that an item of a session's directory is, by its name.
 fn segment(directory: &str, item: Item) -> Option<(SegmentName, String)> {
     let key = format!("{directory}/{}", String::from_utf8(item.name).ok()?);
@@ -167,13 +172,11 @@ impl Store for FileStore {
         }
         let root = self.open()?;
         let directory = session_directory(session);
-        let mut parts = Vec::new();
-        for item in list(&root, &directory)? {
-            let Some((name, key)) = segment(&directory, item) else { continue };
-            // What cannot be opened has no length yet: reading it gives the reason.
-            let bytes = beneath::file(&root, &key).map_or(0, |(_, bytes)| bytes);
-            parts.push(Part { name, key, bytes });
-        }
+        let items = list(&root, &directory)?;
+        let Ok(folder) = beneath::directory(&root, &directory) else { return Ok(Vec::new()) };
+        let segments = items.into_iter().filter_map(|item| segment(&directory, item));
+        let mut parts: Vec<Part> =
+            segments.map(|(name, key)| Part { bytes: beneath::length(&folder, last(&key)), name, key }).collect();
         parts.sort_by(|a, b| (a.name.number, &a.key).cmp(&(b.name.number, &b.key)));
         Ok(parts)
     }
@@ -187,11 +190,13 @@ impl Store for FileStore {
         let mut found = Vec::new();
         for chain in directories(list(&root, "chains")?) {
             let directory = format!("chains/{chain}");
-            for item in list(&root, &directory)? {
+            let items = list(&root, &directory)?;
+            let Ok(folder) = beneath::directory(&root, &directory) else { continue };
+            for item in items {
                 let Ok(text) = String::from_utf8(item.name) else { continue };
                 let key = format!("{directory}/{text}");
                 let (Ok(name), FileType::RegularFile) = (ChainName::parse(&key), item.kind) else { continue };
-                let bytes = beneath::file(&root, &key).map_or(0, |(_, bytes)| bytes);
+                let bytes = beneath::length(&folder, &text);
                 found.push(ChainPart { name, key, bytes });
             }
         }
