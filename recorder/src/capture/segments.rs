@@ -229,8 +229,10 @@ impl Segments {
     }
 
     fn is_large(&self, open: &Open) -> bool {
-        // One more block, at its worst, must fit under both limits.
-        open.writer.stored() >= self.shape.max_segment.saturating_sub(limits::BLOCK_RAW as u64)
+        // One more block, at its worst, must fit under both limits; where a block alone is larger than the first, half of it
+        // is the limit, because a segment for each block would be worse.
+        let max = self.shape.max_segment;
+        open.writer.stored() >= max.saturating_sub(limits::BLOCK_RAW as u64).max(max / 2)
             || open.writer.line_bytes() + limits::BLOCK_LINES as u64 > limits::SEGMENT_LINES
     }
 

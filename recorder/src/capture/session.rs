@@ -63,8 +63,8 @@ pub struct SessionRecorder {
     warned: bool,
     /// Output that policy had shown and not recorded: since when, and how much.
     dropped: Option<(u64, u64)>,
-    /// A message that was sealed and could not be written; offered again, it is not sealed again.
-    unconfirmed: Option<u64>,
+    /// Messages that were sealed and could not be written at once; offered again, they are not sealed again.
+    unconfirmed: Vec<Unconfirmed>,
     notices: Vec<String>,
     hold_shown: bool,
     stall: StallWatch,
@@ -79,16 +79,55 @@ fn place(stream: Stream) -> (usize, Code, GapWhat) {
 
 const INPUT: usize = 2;
 
-fn identity_of(message: &Message<'_>) -> u64 {
+/// A message that the tee was told to offer again although it was sealed. Other messages may come before it (the notice
+/// that output is held), and what is offered again may have grown.
+#[derive(Debug)]
+struct Unconfirmed {
+    kind: u8,
+    length: usize,
+    hash: u64,
+    /// In the journal by now.
+    written: bool,
+}
+
+/// Which stream a message belongs to, and its bytes.
+fn parts<'m>(message: &Message<'m>) -> (u8, &'m [u8]) {
+    match *message {
+        Message::Output { stream, bytes } => (u8::from(stream == Stream::Error), bytes),
+        Message::Input { bytes, hidden } => (2 + u8::from(hidden), bytes),
+        Message::InputEnd => (4, &[]),
+        Message::Resize { .. } => (5, &[]),
+        Message::Notice { text } => (6, text.as_bytes()),
+    }
+}
+
+fn hash_of(message: &Message<'_>, bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    match message {
-        Message::Output { stream, bytes } => (0, *stream == Stream::Error, *bytes).hash(&mut hasher),
-        Message::Input { bytes, hidden } => (1, *hidden, *bytes).hash(&mut hasher),
-        Message::InputEnd => 2.hash(&mut hasher),
-        Message::Resize { cols, rows } => (3, *cols, *rows).hash(&mut hasher),
-        Message::Notice { text } => (4, *text).hash(&mut hasher),
+    bytes.hash(&mut hasher);
+    if let Message::Resize { cols, rows } = message {
+        (cols, rows).hash(&mut hasher);
     }
     hasher.finish()
+}
+
+impl Unconfirmed {
+    fn new(message: &Message<'_>) -> Self {
+        let (kind, bytes) = parts(message);
+        Self { kind, length: bytes.len(), hash: hash_of(message, bytes), written: false }
+    }
+
+    /// What is left of a message that begins with this one; `None` when it is another.
+    fn rest<'m>(&self, message: &Message<'m>) -> Option<Message<'m>> {
+        let (kind, bytes) = parts(message);
+        let begins =
+            kind == self.kind && bytes.len() >= self.length && hash_of(message, &bytes[..self.length]) == self.hash;
+        let rest = bytes.get(self.length..).filter(|_| begins)?;
+        Some(match *message {
+            Message::Output { stream, .. } => Message::Output { stream, bytes: rest },
+            Message::Input { hidden, .. } => Message::Input { bytes: rest, hidden },
+            other => other,
+        })
+    }
 }
 
 impl SessionRecorder {
@@ -113,7 +152,7 @@ impl SessionRecorder {
             over_quota: false,
             warned: false,
             dropped: None,
-            unconfirmed: None,
+            unconfirmed: Vec::new(),
             notices: Vec::new(),
             hold_shown: false,
             stall,
@@ -185,13 +224,13 @@ impl SessionRecorder {
             Blocked::Refused(text) => match self.segments.abandon(&text) {
                 // The next segment is another file: the message, offered again, goes there.
                 Ok(true) => {
-                    self.unconfirmed = None;
+                    self.unconfirmed.retain(|one| one.written);
                     return RecorderError::Full { notice: None };
                 }
                 Ok(false) => (text, "it is tried again"),
                 Err(Blocked::Fatal(text)) => return RecorderError::Fatal(text),
                 Err(Blocked::Full(text) | Blocked::Refused(text)) => {
-                    self.unconfirmed = None;
+                    self.unconfirmed.retain(|one| one.written);
                     (text, "it is tried again")
                 }
             },
@@ -355,12 +394,20 @@ impl Recorder for SessionRecorder {
         if let Err(blocked) = self.segments.flush() {
             return Err(self.blocked(blocked));
         }
-        if self.unconfirmed.is_some() {
-            let same = self.unconfirmed.take() == Some(identity_of(&message));
-            if same {
+        self.unconfirmed.iter_mut().for_each(|one| one.written = true);
+        let mut message = message;
+        let known = self.unconfirmed.iter().enumerate().find_map(|(place, one)| Some((place, one.rest(&message)?)));
+        if let Some((place, rest)) = known {
+            self.unconfirmed.remove(place);
+            let is_whole = match rest {
+                Message::Output { bytes, .. } | Message::Input { bytes, .. } => bytes.is_empty(),
+                _ => true,
+            };
+            if is_whole {
                 self.hold_shown = false;
                 return Ok(());
             }
+            message = rest;
         }
         let result = self.record(t_ms, &message);
         match result {
@@ -369,7 +416,7 @@ impl Recorder for SessionRecorder {
                 Ok(())
             }
             Err(blocked) => {
-                self.unconfirmed = Some(identity_of(&message));
+                self.unconfirmed.push(Unconfirmed::new(&message));
                 Err(self.blocked(blocked))
             }
         }
