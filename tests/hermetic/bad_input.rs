@@ -146,7 +146,7 @@ fn one_segment() -> (Home, PathBuf) {
 
 /// Every command that reads a recording, on a segment whose bytes are not what they should be.
 fn refused_everywhere(home: &Home, segment: &Path, words: &[&str]) {
-    let text = refused(&home.replay(["verify"]).arg(segment), 1, &["error:"]);
+    let text = refused(&home.replay(["verify"]).arg(segment), 1, &[]);
     assert!(words.iter().any(|word| text.contains(word)), "none of {words:?} is in:\n{text}");
     refused(&home.replay(["verify"]), 1, &[]);
     for form in ["raw", "cast", "txt"] {

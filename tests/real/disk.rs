@@ -76,7 +76,7 @@ fn a_full_disk_holds_the_output_until_there_is_space() {
     let command = [emit.to_str().expect("a path"), "--raw", "random", "3", &length.to_string(), "4096"];
     let call = home.recorder(["run", "--quiet", "--spool"]).arg(&disk.0).arg("--").args(command);
     let mut terminal = Terminal::raw_running(&call);
-    terminal.wait_text(HELD);
+    assert!(terminal.waits(LONG, |bytes| find(bytes, HELD.as_bytes()).is_some()), "the disk was never full");
     at_rest(&terminal);
     assert!(terminal.shown() < length);
     disk.resize("100m");
@@ -97,7 +97,7 @@ fn a_session_on_a_full_disk_is_closed_from_the_reserve() {
     let command = [emit.to_str().expect("a path"), "--raw", "random", "3", "20000000", "4096"];
     let call = home.recorder(["run", "--quiet", "--spool"]).arg(&disk.0).arg("--").args(command);
     let mut terminal = Terminal::raw_running(&call);
-    terminal.wait_text(HELD);
+    assert!(terminal.waits(LONG, |bytes| find(bytes, HELD.as_bytes()).is_some()), "the disk was never full");
     at_rest(&terminal);
     process::send(terminal.pid(), rustix::process::Signal::TERM);
     terminal.ended(SOON);
