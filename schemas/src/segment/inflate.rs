@@ -2,6 +2,8 @@
 //!
 //! Only bytes whose tag was checked come here; they may still be hostile, since a recorder may be.
 
+use std::ops::RangeInclusive;
+
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use crate::error::{Error, Result};
@@ -11,8 +13,10 @@ use crate::limits;
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// How zstd says that a frame's window is over the limit.
 const WINDOW: &str = "Frame requires too much memory";
-/// First guess of a block's length; most are small.
-const STEP: usize = 64 << 10;
+/// Bounds of the first guess at a block's length: a keystroke's line, and what text of the terminal mostly takes.
+const STEP: RangeInclusive<usize> = 512..=64 << 10;
+/// How much longer text mostly is than what it was compressed to.
+const RATIO: usize = 8;
 
 pub(super) struct Inflate {
     decoder: Decoder<'static>,
@@ -47,6 +51,7 @@ impl Inflate {
 
         let mut input = InBuffer::around(data);
         let mut text = Vec::new();
+        let guess = (data.len() * RATIO).clamp(*STEP.start(), *STEP.end());
         loop {
             if self.ended && input.pos() < data.len() {
                 return Err(bad("bytes after the end of the zstd frame".into()));
@@ -56,7 +61,7 @@ impl Inflate {
             }
             // Doubling, and never more than one byte over what a block may hold.
             let room = limits::BLOCK_LINES + 1 - text.len();
-            text.reserve_exact(text.len().max(STEP).min(room));
+            text.reserve_exact(text.len().max(guess).min(room));
             let at = text.len();
             let hint = self.decoder.run(&mut input, &mut OutBuffer::around_pos(&mut text, at)).map_err(|e| {
                 if e.to_string().starts_with(WINDOW) {
