@@ -1,3 +1,5 @@
+//! Keys lines: for whom they are sealed, who opens them, what is refused.
+
 use hansard_schemas::Digest;
 use hansard_schemas::keys::{
     EpochSecret, Identities, KeysLine, Recipients, SecretCache, SegmentSecret, generate_identity,

@@ -1,3 +1,5 @@
+//! Segments as they are read: damage of every kind, recovered ones, journals that were left.
+
 use hansard_schemas::chain::{self, Kind};
 use hansard_schemas::segment::{Checker, KeysState, Reader, Tail, TrailerKind, scan_open};
 use hansard_schemas::{Digest, limits};

@@ -1,3 +1,5 @@
+//! Segments as they are written: what reads back, and what a writer refuses.
+
 use hansard_schemas::limits;
 use hansard_schemas::seal::SigningKey;
 use hansard_schemas::segment::{Compression, SegmentWriter, check_recording, reseal};
