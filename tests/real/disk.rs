@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use hansard_tests::home::Home;
 use hansard_tests::terminal::{Terminal, find};
-use hansard_tests::{LONG, SOON, process, programs, stream, wait_until};
+use hansard_tests::{LONG, SOON, programs, stream, wait_until};
 
 use crate::heavy;
 use crate::trace::{Fault, open_segment};
@@ -99,9 +99,9 @@ fn a_session_on_a_full_disk_is_closed_from_the_reserve() {
     let mut terminal = Terminal::raw_running(&call);
     assert!(terminal.waits(LONG, |bytes| find(bytes, HELD.as_bytes()).is_some()), "the disk was never full");
     at_rest(&terminal);
-    process::send(terminal.pid(), rustix::process::Signal::TERM);
+    let shown = without_notices(&terminal.bytes());
+    terminal.hang_up();
     terminal.ended(SOON);
-    let shown = without_notices(&terminal.drained());
     assert!(shown.len() > 1 << 20);
     let recorded = without_notices(&home.raw("latest"));
     assert!(recorded.starts_with(&shown), "{} bytes were displayed, {} recorded", shown.len(), recorded.len());

@@ -260,9 +260,9 @@ fn a_silent_prompt_inside_sudo_escapes() {
 fn a_silent_prompt_inside_tmux_escapes_and_one_that_says_password_does_not() {
     for (name, prompt, outcome) in [
         ("tmux, su", "su hsother -c id\r", Outcome::Dropped),
-        ("tmux, read -s", "read -s x; echo got ${#x}\r", Outcome::Escapes),
+        ("tmux, read -s", "echo ask''ing; read -s x; echo got ${#x}\r", Outcome::Escapes),
     ] {
-        let wait = if outcome == Outcome::Dropped { "assword: " } else { "got ${#x}" };
+        let wait = if outcome == Outcome::Dropped { "assword: " } else { "asking" };
         let after = if outcome == Outcome::Dropped { "uid=7002" } else { "got 17" };
         check(&Row {
             name,
@@ -290,8 +290,9 @@ fn behind_ssh() {
     check(&Row {
         name: "su behind ssh",
         setup: "ssh-keygen -q -t ed25519 -N '' -f $home/hk; ssh-keygen -q -t ed25519 -N '' -f $home/key; cp $home/key.pub $home/ak
-                chown 7001:7001 $home/hk $home/key $home/ak; mkdir -p /run/sshd",
-        command: &["/bin/bash", "--norc", "-c", "exec ssh -F /dev/null -tt -i ~/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ProxyCommand=\"/usr/sbin/sshd -i -f /dev/null -h $HOME/hk -o AuthorizedKeysFile=$HOME/ak -o StrictModes=no -o UsePAM=no\" hstester@here \"env PS1='far> ' bash --norc -i\""],
+                chown 7001:7001 $home/key; mkdir -p /run/sshd
+                echo 'Defaults!/usr/sbin/sshd !use_pty' >> /etc/sudoers; echo 'hstester ALL=(root) NOPASSWD: /usr/sbin/sshd' >> /etc/sudoers",
+        command: &["/bin/bash", "--norc", "-c", "exec ssh -F /dev/null -tt -i ~/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ProxyCommand=\"sudo /usr/sbin/sshd -i -f /dev/null -h $HOME/hk -o AuthorizedKeysFile=$HOME/ak -o StrictModes=no -o UsePAM=no\" hstester@here \"env PS1='far> ' bash --norc -i\""],
         steps: &[("far> ", "su hsother -c id\r"), ("assword: ", "Heron-0815-vellum\r"), ("uid=7002", ""), ("far> ", "exit\r")],
         secrets: &[OTHER_PASSWORD],
         outcome: Outcome::Dropped,
