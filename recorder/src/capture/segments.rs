@@ -21,8 +21,11 @@ use crate::journal::stall::Flag;
 use crate::journal::sync::GroupSync;
 
 /// Mean bytes of lines in a block below which a segment is sealed anew in few blocks: under it, the 33 bytes around
-/// each block and the lost context of compression are worth the second pass.
-const JOIN_BELOW: u64 = 32 << 10;
+/// each block and the lost context of compression are worth the second pass; and only typing and what it echoes comes
+/// in such pieces.
+const JOIN_BELOW: u64 = 4 << 10;
+/// Stored bytes above which it is not: a second pass over bulk output would take a core from it.
+const JOIN_STORED: u64 = 1 << 20;
 
 /// Why bytes are not in the journal yet.
 #[derive(Debug)]
@@ -264,7 +267,8 @@ impl Segments {
             streams: open.streams,
             stop,
         };
-        let small = open.writer.blocks() > 1 && open.writer.line_bytes() < open.writer.blocks() * JOIN_BELOW;
+        let blocks = open.writer.blocks();
+        let small = blocks > 1 && open.writer.line_bytes() < blocks * JOIN_BELOW && open.writer.stored() < JOIN_STORED;
         let closed = open.writer.finish(&footer, &mut self.out).map_err(fatal)?;
         self.finishing = Some(CloseJob {
             number: open.number,

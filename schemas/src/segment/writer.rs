@@ -54,7 +54,7 @@ impl Compression {
         let mut encoder = Encoder::new(self.level).map_err(unwritable)?;
         if self.bulk && self.level <= 4 {
             // Only the fast strategies of the low levels gain by it.
-            for parameter in [CParameter::MinMatch(7), CParameter::HashLog(18), CParameter::ChainLog(17)] {
+            for parameter in [CParameter::MinMatch(7), CParameter::HashLog(18), CParameter::ChainLog(18)] {
                 encoder.set_parameter(parameter).map_err(unwritable)?;
             }
         }
