@@ -5,12 +5,13 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
 
 use hansard_schemas::cast::Size;
 use hansard_schemas::session::{LeftBehind, Stop, StopOutcome};
 use hansard_sinks::{Sink, open_sink};
 use hansard_tee::{Clock, Command, Exit, Guardian, InputCapture, Options, Outcome, TeeError};
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::ProgressBar;
 
 use crate::capture::who::{Stated, Surroundings};
 use crate::cli::{InputMode, RunArgs};
@@ -20,6 +21,9 @@ use crate::live::{Live, Plan};
 use crate::paths;
 use crate::report::{EXIT_RECORDER, Failure};
 use crate::ship::Status;
+
+/// How long the end of a session may take before the terminal says what it waits for.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Runs the command.
 pub fn run(args: RunArgs) -> Result<i32, Failure> {
@@ -176,17 +180,7 @@ fn finish(live: Live, clock: Clock, exit: Result<Exit, TeeError>, quiet: bool) -
             (stop, Err(failed(e)))
         }
     };
-    let interactive_end = std::io::stderr().is_terminal() && !quiet;
-    let bar = ProgressBar::with_draw_target(
-        None,
-        if interactive_end { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
-    );
-    let ended = live.end(clock.now_us(), stop, |status| {
-        let waiting: Vec<&str> = status.iter().filter(|s| !s.caught_up).map(|s| s.address.as_str()).collect();
-        bar.set_message(format!("delivering to {}", waiting.join(", ")));
-        bar.tick();
-    });
-    bar.finish_and_clear();
+    let ended = live.end(clock.now_us(), stop, progress(quiet));
     match (result, ended) {
         (Ok(status), Ok(ended)) => {
             for sink in &ended.behind {
@@ -197,6 +191,31 @@ fn finish(live: Live, clock: Clock, exit: Result<Exit, TeeError>, quiet: bool) -
         // The command's own failure is what the user asked about; a recording that failed is worse.
         (_, Err(failure)) => Err(failure),
         (Err(failure), Ok(_)) => Err(failure),
+    }
+}
+
+/// Shows what the end waits for, once it waits noticeably.
+fn progress(quiet: bool) -> impl FnMut(&[Status]) {
+    let begun = Instant::now();
+    let shown = std::io::stderr().is_terminal() && !quiet;
+    let mut spinner = None;
+    move |status| {
+        if !shown || begun.elapsed() < PATIENCE {
+            return;
+        }
+        let waiting: Vec<&str> = status.iter().filter(|s| !s.caught_up).map(|s| s.address.as_str()).collect();
+        let spinner = spinner.get_or_insert_with(|| Spinner(ProgressBar::new_spinner()));
+        spinner.0.set_message(format!("delivering to {}", waiting.join(", ")));
+        spinner.0.tick();
+    }
+}
+
+/// Takes its line back when it goes.
+struct Spinner(ProgressBar);
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 
