@@ -64,7 +64,6 @@ pub struct Live {
     pub recorder: SessionRecorder,
     session: SessionId,
     dir: Arc<SessionDir>,
-    chain: Arc<HostChain>,
     shipper: Shipper,
     checkpoints: Checkpoints,
     final_wait: Duration,
@@ -163,16 +162,7 @@ impl Live {
         let recorder = SessionRecorder::new(segments, masking, limit, quota, stall);
         let checkpoints =
             Checkpoints::start(Arc::clone(chain), spool.clone(), shipper.waker()).map_err(Failure::new)?;
-        Ok(Self {
-            recorder,
-            session,
-            dir,
-            chain: Arc::clone(chain),
-            shipper,
-            checkpoints,
-            final_wait: config.ship.final_wait,
-            addresses,
-        })
+        Ok(Self { recorder, session, dir, shipper, checkpoints, final_wait: config.ship.final_wait, addresses })
     }
 
     /// The session's id.
@@ -199,7 +189,6 @@ impl Live {
             // What stays is delivered again by `ship`, which is harmless.
             let _ = release_all(&self.dir, &self.addresses);
         }
-        drop(self.chain);
         Ok(Ended { session: self.session, behind: if arrived { behind } else { or_all(behind, &self.addresses) } })
     }
 }

@@ -106,7 +106,7 @@ impl Closer {
     pub fn start(dir: Arc<SessionDir>, chain: Arc<HostChain>, closed: impl Fn() + Send + 'static) -> io::Result<Self> {
         let (jobs, receiver) = channel();
         let shared = Shared::default();
-        let worker = Worker { dir, chain, shared: Arc::clone(&shared), prev: None, prev_number: None };
+        let worker = Worker { dir, chain, shared: Arc::clone(&shared), prev: None };
         let thread = std::thread::Builder::new().name("closer".into()).spawn(move || worker.run(&receiver, closed))?;
         Ok(Self { jobs, shared, _thread: thread })
     }
@@ -140,7 +140,6 @@ struct Worker {
     chain: Arc<HostChain>,
     shared: Shared,
     prev: Option<Digest>,
-    prev_number: Option<u32>,
 }
 
 impl Worker {
@@ -153,7 +152,6 @@ impl Worker {
                 return;
             };
             self.prev = Some(digest);
-            self.prev_number = Some(number);
             // `head` is for checkpoints of other recorders; without it they say less.
             let _ = self.dir.write_line("head", &format!("{number} {digest}"));
             locked(&self.shared).head = Some((number, digest));

@@ -42,11 +42,6 @@ impl Tracked {
     pub fn damaged(&self) -> bool {
         self.damaged.load(Ordering::Acquire)
     }
-
-    /// Bytes known to be durable.
-    pub fn synced(&self) -> u64 {
-        self.synced.load(Ordering::Acquire)
-    }
 }
 
 /// Why an append did not finish.

@@ -130,7 +130,8 @@ impl Work<'_> {
             Kind::Recovered { segment, blocks, .. } => Some((segment, blocks)),
             _ => None,
         });
-        let (segment, blocks) = said.min().map_or((segment, blocks), |earlier| earlier.min((segment, blocks)));
+        // What the chain says is what counts; this round may have come after the work was done.
+        let (segment, blocks) = said.min().filter(|said| said.0 <= segment).unwrap_or((segment, blocks));
         Found::Recovered { segment, blocks }
     }
 

@@ -126,11 +126,6 @@ impl SessionDir {
         list_segments(&self.path)
     }
 
-    /// Highest closed segment as `head` has it.
-    pub fn head(&self) -> Option<(u32, Digest)> {
-        read_head(&self.path)
-    }
-
     /// Removes the folder with all that is in it: every sink has everything.
     pub fn remove_files(&self) -> io::Result<()> {
         std::fs::remove_dir_all(&self.path)

@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::file::{Tracked, sync_dir};
@@ -22,7 +21,6 @@ struct State {
 #[derive(Debug)]
 pub struct GroupSync {
     state: Arc<(Mutex<State>, Condvar)>,
-    thread: Option<JoinHandle<()>>,
 }
 
 fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
@@ -35,8 +33,8 @@ impl GroupSync {
     pub fn start(interval: Duration) -> std::io::Result<Self> {
         let state = Arc::new((Mutex::new(State::default()), Condvar::new()));
         let shared = Arc::clone(&state);
-        let thread = std::thread::Builder::new().name("sync".into()).spawn(move || run(&shared, interval))?;
-        Ok(Self { state, thread: Some(thread) })
+        std::thread::Builder::new().name("sync".into()).spawn(move || run(&shared, interval))?;
+        Ok(Self { state })
     }
 
     /// From now on this file is synced every interval, for as long as somebody holds it.
@@ -47,15 +45,13 @@ impl GroupSync {
             state.dirs.push(dir);
         }
     }
+}
 
-    /// Ends the thread after its present round.
-    pub fn stop(mut self) {
+impl Drop for GroupSync {
+    /// Lets the thread end after its present round; nobody waits for it, it may be inside a sync that hangs.
+    fn drop(&mut self) {
         locked(&self.state.0).stopping = true;
         self.state.1.notify_all();
-        if let Some(thread) = self.thread.take() {
-            // It ends by itself; its panic, were there one, has been printed already.
-            let _ = thread.join();
-        }
     }
 }
 
