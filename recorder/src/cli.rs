@@ -101,10 +101,10 @@ pub struct RunArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct PlaceArgs {
     /// The spool directory [default: ~/.local/state/hansard/spool]
-    #[arg(long, value_name = "DIR", env = "HANSARD_SPOOL")]
+    #[arg(long, value_name = "DIR", env = "HANSARD_SPOOL", hide_env_values = true)]
     pub spool: Option<PathBuf>,
     /// The configuration file [default: ~/.config/hansard/record.toml, then /etc/hansard/record.toml]
-    #[arg(long, value_name = "FILE", env = "HANSARD_RECORD_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "HANSARD_RECORD_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
 }
 

@@ -1,6 +1,8 @@
 //! Sessions whose recorder is gone, at the level of the library: a spool copied while a session runs is what a crash at
 //! that moment leaves. Not for kills of the real program: those are in the end-to-end suite.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
 use std::path::{Path, PathBuf};
 
 use hansard_record::capture::who::{Host, Stated, Surroundings};
@@ -86,7 +88,7 @@ impl Place {
             })
             .collect();
         let judgement = judge(session, &facts, Some(&chain), Timestamp::new(chrono::Utc::now()));
-        (judgement.verdict.clone(), judgement.ok())
+        (judgement.verdict, judgement.ok())
     }
 
     fn recovered_entries(&self) -> usize {
