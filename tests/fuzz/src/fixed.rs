@@ -83,6 +83,5 @@ pub fn prev(first: bool) -> Option<Digest> {
 }
 
 /// Identities that fit nothing but make every kind of stanza be tried.
-pub static IDENTITIES: LazyLock<Identities> = LazyLock::new(|| {
-    Identities::parse(include_str!("../seeds/identity.txt")).expect("an identity")
-});
+pub static IDENTITIES: LazyLock<Identities> =
+    LazyLock::new(|| Identities::parse(include_str!("../seeds/identity.txt")).expect("an identity"));

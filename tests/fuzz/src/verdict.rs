@@ -21,7 +21,8 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
-        let (genesis, next) = chain::genesis("host", None, 1000, fixed::time(0), fixed::boot(0), fixed::key(100)).expect("genesis");
+        let (genesis, next) =
+            chain::genesis("host", None, 1000, fixed::time(0), fixed::boot(0), fixed::key(100)).expect("genesis");
         Self { entries: vec![genesis], key: next, seconds: 0, boot: 0 }
     }
 
@@ -145,7 +146,11 @@ impl World {
             }
         }
         let fact = SegmentFact::placed("copy", number, Ok(new));
-        if how & 1 == 0 { self.facts[at] = fact } else { self.facts.push(fact) }
+        if how & 1 == 0 {
+            self.facts[at] = fact
+        } else {
+            self.facts.push(fact)
+        }
         (self.removed, self.forged) = (self.removed || how & 1 == 0, true);
     }
 }
@@ -159,11 +164,15 @@ pub fn run(data: &[u8]) {
     let mut host = Host::new();
     host.say(Kind::Start { session: fixed::session(0), signer: signer(0).public(), identity: Digest([1; 32]) });
     let start = host.entries[1].clone();
-    let facts = (0..count).map(|n| SegmentFact::placed(format!("{n}"), n.into(), Ok(summary(n, count, &start)))).collect();
+    let facts =
+        (0..count).map(|n| SegmentFact::placed(format!("{n}"), n.into(), Ok(summary(n, count, &start)))).collect();
     let mut world = World { facts, count, removed: false, forged: false };
     if first & 0x80 != 0 {
         let end = Kind::End {
-            session: fixed::session(0), segment: u32::from(count) - 1, digest: digest(count - 1), outcome: "exited".into(),
+            session: fixed::session(0),
+            segment: u32::from(count) - 1,
+            digest: digest(count - 1),
+            outcome: "exited".into(),
         };
         host.say(end);
     }
@@ -190,16 +199,27 @@ fn assess(world: &World, chain: Option<&Chain>, now: Timestamp) {
         assert!(!fault.to_string().is_empty() && !fault.word().is_empty());
     }
     assert!(judgement.parts.iter().all(|part| *part < world.facts.len()));
-    let here = |number: u8| world.facts.iter().any(|fact| {
-        fact.number == u32::from(number) && fact.result.as_ref().is_ok_and(|summary| summary.digest == digest(number))
-    });
+    let here = |number: u8| {
+        world.facts.iter().any(|fact| {
+            fact.number == u32::from(number)
+                && fact.result.as_ref().is_ok_and(|summary| summary.digest == digest(number))
+        })
+    };
     if matches!(judgement.verdict, Verdict::Complete | Verdict::CompleteEndNotWitnessed) {
         let chainless = |fault: &Fault| fault.is_of_chain();
         assert!(judgement.faults.iter().all(chainless), "{judgement:?}");
         assert!(judgement.verdict != Verdict::Complete || judgement.faults.is_empty(), "VER-3: {judgement:?}");
         assert!(world.forged || (0..world.count).all(here), "complete without all of it: {judgement:?}");
-        let ends = |chain: &Chain| chain.entries.iter().any(|entry| matches!(&entry.kind, Kind::End { session, .. } if *session == fixed::session(0)));
-        assert_eq!(chain.is_some_and(ends), judgement.verdict == Verdict::Complete, "{judgement:?}");
+        let ends = |chain: &Chain| {
+            chain
+                .entries
+                .iter()
+                .any(|entry| matches!(&entry.kind, Kind::End { session, .. } if *session == fixed::session(0)))
+        };
+        let (ended, complete) = (chain.is_some_and(ends), judgement.verdict == Verdict::Complete);
+        assert!(ended || !complete, "{judgement:?}");
+        // An end that contradicts what was signed before it counts for nothing, and is named.
+        assert!(complete || !ended || !judgement.chain_faults.is_empty(), "{judgement:?}");
     }
     if judgement.ok() {
         assert!(judgement.faults.is_empty() && judgement.chain_faults.is_empty());
