@@ -54,13 +54,7 @@ impl Session<'_> {
 
     /// Before a forced end: what the child's terminal holds is recorded, and what was accepted is shown.
     fn last_words(&mut self) {
-        while self.gather.has_room() {
-            let before = self.gather.front(usize::MAX).len();
-            self.read_inner();
-            if self.gather.front(usize::MAX).len() == before {
-                break;
-            }
-        }
+        self.read_queued();
         // A recorder that cannot take them keeps the session from nothing.
         let _ = self.submit_output(true);
         let clock = Clock::start();

@@ -141,7 +141,7 @@ impl Session<'_> {
             let ready = self.wait(gone_us)?;
             self.link.look_at_clock();
             if ready.signals {
-                self.take_signals();
+                self.take_signals()?;
             }
             if ready.inner {
                 self.read_inner();
@@ -224,6 +224,17 @@ impl Session<'_> {
         }
     }
 
+    /// Reads what the child's terminal holds, as far as there is room.
+    pub(crate) fn read_queued(&mut self) {
+        while self.gather.has_room() {
+            let before = self.gather.front(usize::MAX).len();
+            self.read_inner();
+            if self.gather.front(usize::MAX).len() == before {
+                break;
+            }
+        }
+    }
+
     /// Gives the recorder what is due and queues what it accepted.
     pub(crate) fn submit_output(&mut self, last: bool) -> Result<(), TeeError> {
         self.gather_us = None;
@@ -303,7 +314,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn take_signals(&mut self) {
+    fn take_signals(&mut self) -> Result<(), TeeError> {
         while let Some(signal) = self.signals.next() {
             match signal.number {
                 libc::SIGCHLD => {}
@@ -315,10 +326,11 @@ impl Session<'_> {
         }
         while let Some(change) = self.child.poll() {
             match change {
-                Change::Stopped(_) => self.suspend(),
-                Change::Gone(_) => return,
+                Change::Stopped(_) => self.suspend()?,
+                Change::Gone(_) => return Ok(()),
             }
         }
+        Ok(())
     }
 
     /// A signal sent to us is meant for what the user sees.
@@ -345,7 +357,10 @@ impl Session<'_> {
 
     /// The child has stopped (a shell's `suspend`): so does the recorder, with the terminal as it was found, for the
     /// shell outside to take over.
-    fn suspend(&mut self) {
+    fn suspend(&mut self) -> Result<(), TeeError> {
+        // What it wrote before it stopped belongs on the screen before the shell's prompt.
+        self.read_queued();
+        self.submit_output(true)?;
         self.show();
         self.outer.restore();
         if !sys::Original::get().ignores(libc::SIGTSTP) {
@@ -354,6 +369,7 @@ impl Session<'_> {
         // Continued, which SIGCONT then tells too; or not stopped, because there is no shell outside that could.
         self.link.look_at_clock();
         self.come_forward();
+        Ok(())
     }
 
     /// Continued, maybe after others had the terminal.
