@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod byte_exact;
+mod delivery;
 mod exec;
 mod first_use;
 mod no_identity;
