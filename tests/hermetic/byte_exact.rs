@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use hansard_tests::home::Home;
 use hansard_tests::terminal::Terminal;
-use hansard_tests::{LONG, programs, stream};
+use hansard_tests::{LONG, process, programs, stream};
 
 use crate::heavy;
 
@@ -205,4 +205,23 @@ fn what_line_editing_does_is_recorded_as_displayed() {
     let shown = terminal.drained();
     assert!(String::from_utf8_lossy(&shown).contains("got hello\r\n"), "{}", String::from_utf8_lossy(&shown));
     same(&home.raw("latest"), &shown, "what was recorded, and what the terminal got");
+}
+
+/// `HANSARD_YES_SECONDS` makes it a minute (3 by default).
+#[test]
+fn yes_without_end_is_bounded_in_memory_and_opens_again() {
+    let _heavy = heavy();
+    let seconds = std::env::var("HANSARD_YES_SECONDS").ok().and_then(|n| n.parse().ok()).unwrap_or(3);
+    let home = Home::new();
+    let mut terminal = Terminal::running(&home.record(["yes"]));
+    terminal.waits(std::time::Duration::from_secs(seconds), |_| false);
+    let peak = process::peak_memory(terminal.pid()).expect("the recorder runs");
+    terminal.type_in("\x03");
+    assert_eq!(terminal.status(LONG), 130);
+    let shown = terminal.drained();
+    assert!(shown.len() > 1 << 20, "only {} bytes in {seconds} s", shown.len());
+    assert!(peak < 128 << 20, "the recorder held {} MiB", peak >> 20);
+    assert!(home.raw("latest") == shown, "the recording differs from what was displayed");
+    home.assert_complete();
+    println!("yes for {seconds} s: {} MiB displayed, {} MiB of memory at most", shown.len() >> 20, peak >> 20);
 }

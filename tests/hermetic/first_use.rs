@@ -90,3 +90,19 @@ fn without_a_command_or_a_terminal_the_shell_reads_its_input() {
     let output = home.recorder(["run", "--quiet"]).output_with(b"echo from a pipe\nexit 4\n");
     assert_eq!((code(&output), &*output.stdout), (4, &b"from a pipe\n"[..]), "{}", said(&output));
 }
+
+#[test]
+fn check_and_show_say_that_the_host_can_read_its_own_past() {
+    let home = Home::empty();
+    home.recorder(["run", "--quiet", "--", "true"]).ok();
+    let check = said(&home.recorder(["check"]).output());
+    assert!(check.contains(SENTENCE), "{check}");
+    let show = said(&home.replay(["show", "latest"]).output());
+    assert!(show.contains("this host can read its own past"), "{show}");
+    // Where only recipients are configured, neither says so.
+    let home = Home::empty();
+    home.configure(&format!("recipients = [\"{RECIPIENT}\"]\n"));
+    home.recorder(["run", "--quiet", "--", "true"]).ok();
+    let check = said(&home.recorder(["check"]).output());
+    assert!(!check.contains("own past"), "{check}");
+}

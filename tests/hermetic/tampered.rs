@@ -66,6 +66,38 @@ fn a_tail_removed_shows() {
 }
 
 #[test]
+fn a_tail_removed_with_the_end_entry_is_never_complete() {
+    // Everything that says that there was more is gone. What is left says only what it can: up to when it was seen.
+    let home = Home::small_segments();
+    let emit = programs::own("emit");
+    home.record([emit.to_str().expect("a path"), "random", "1", "2000000", "65536"]).ok();
+    parts(&home, 0)[2..].iter().for_each(|file| fs::remove_file(file).expect("removed"));
+    for chain in home.chains() {
+        let whole = fs::read_to_string(&chain).expect("a chain object");
+        let kept: String = whole.split_inclusive('\n').take_while(|line| !line.contains("\"kind\":\"end\"")).collect();
+        if kept.is_empty() {
+            fs::remove_file(&chain).expect("removed");
+        } else if kept != whole {
+            let entries = kept.lines().count() as u64;
+            let name = chain.file_name().expect("a name").to_string_lossy().into_owned();
+            let first: u64 = name[..12].parse().expect("a number");
+            fs::write(chain.with_file_name(format!("{first:012}-{:012}.hchain", first + entries - 1)), kept)
+                .expect("written");
+            fs::remove_file(&chain).expect("removed");
+        }
+    }
+    let verified = home.verify::<&str>([]);
+    assert!(!verified.said.contains("complete"), "{}", verified.said);
+    assert!(
+        ["running as of", "silent since", "cut after"].iter().any(|w| verified.said.contains(w)),
+        "{}",
+        verified.said
+    );
+    let strict = home.verify(["--strict"]);
+    assert_eq!(strict.code, 1, "{}", strict.said);
+}
+
+#[test]
 fn a_session_removed_shows() {
     let home = recorded();
     let id = home.sessions().remove(1);

@@ -120,6 +120,23 @@ fn a_disk_without_space_starts_no_session() {
     assert!(!home.join("started").exists());
 }
 
+#[test]
+fn a_spool_without_locks_or_syncs_starts_no_session() {
+    for inject in ["flock:error=ENOLCK", "flock:error=EOPNOTSUPP", "fdatasync:error=EINVAL", "fsync:error=EIO"] {
+        let home = Home::new();
+        let strace = programs::outside("strace");
+        let calls = format!("trace={}", inject.split(':').next().expect("a call"));
+        let call = home.record(["touch", "started"]);
+        let output = call
+            .within(strace, ["-f", "-o", "/dev/null", "-e", &calls, "-e", &format!("inject={inject}"), "--"])
+            .output();
+        let said = hansard_tests::call::said(&output);
+        assert_eq!(hansard_tests::call::code(&output), 125, "{inject}: {said}");
+        assert!(said.contains("hint:") && said.contains("spool"), "{inject}: {said}");
+        assert!(!home.join("started").exists(), "{inject}: the command was run");
+    }
+}
+
 /// A session that answers every line, with a fault put on its open segment.
 struct Session {
     home: Home,
