@@ -60,6 +60,7 @@ fn puts(sink: &mut dyn Sink, again: &mut dyn Sink, failures: &mut Failures) {
     put("the same again is there already", sink, b"zero", Put::Already);
     put("so it is for another writer", again, b"zero", Put::Already);
     put("other bytes conflict", again, b"other", Put::Conflict);
+    put("other bytes of the same length conflict", again, b"nine", Put::Conflict);
     put("a prefix conflicts", again, b"zer", Put::Conflict);
     put("nothing conflicts", again, b"", Put::Conflict);
     put("a longer one conflicts", again, b"zero and more", Put::Conflict);
