@@ -267,15 +267,7 @@ fn a_silent_prompt_inside_tmux_escapes_and_one_that_says_password_does_not() {
         check(&Row {
             name,
             setup: "",
-            command: &[
-                "/usr/bin/tmux",
-                "-f",
-                "/dev/null",
-                "-S",
-                "/tmp/hansard-tests-tmux",
-                "new-session",
-                "/bin/bash --norc -i",
-            ],
+            command: &["/usr/bin/tmux", "-f", "/dev/null", "-S", "tmux.sock", "new-session", "/bin/bash --norc -i"],
             steps: &[("$ ", prompt), (wait, "Heron-0815-vellum\r"), (after, ""), ("$ ", "exit\r")],
             secrets: &[OTHER_PASSWORD],
             outcome,
