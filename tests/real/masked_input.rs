@@ -165,14 +165,15 @@ fn read_s_of_bash_and_zsh() {
             setup: "",
             command,
             steps: &[
-                (PROMPT, "echo asking; read -s x; echo got ${#x}\r"),
+                // Asks when `read` has long been waiting: what comes in the moment before it turns echo off is type-ahead.
+                (PROMPT, "(sleep 1; echo asking) & read -s x; echo got ${#x}\r"),
                 ("asking\r\n", "Merlin-9999-ink\r"),
                 ("got 15\r\n", ""),
                 (PROMPT, "exit\r"),
             ],
             secrets: &["Merlin"],
             outcome: Outcome::Dropped,
-            there: &["echo asking; read -s x; echo got ${#x}\r", "exit\r"],
+            there: &["(sleep 1; echo asking) & read -s x; echo got ${#x}\r", "exit\r"],
         });
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use hansard_tests::call::said;
 use hansard_tests::home::Home;
-use hansard_tests::terminal::Terminal;
+use hansard_tests::terminal::{Terminal, find};
 use hansard_tests::{LONG, SOON, programs, stream};
 
 use crate::heavy;
@@ -52,12 +52,26 @@ fn emitted(args: &[&str]) -> (Home, Vec<u8>) {
     (home, shown)
 }
 
+/// A session of valid text, of which a foreign player gives back every byte.
+///
+/// Where the machine keeps the writer waiting for over 20 ms in the middle of a character, its halves are two events
+/// (EXACT-4), exact for our readers and two U+FFFD for others: then it is tried again, with another moment.
+fn text_as_shown(args: &[&str]) {
+    for _ in 0..4 {
+        let (home, shown) = emitted(args);
+        if judged(&home) == shown {
+            return;
+        }
+        let cast = home.export("latest", "cast");
+        assert!(find(&cast, b"[0.000, \"b\", \"").is_some(), "asciinema gives other bytes, and no character was split");
+    }
+    panic!("a character was split for over 20 ms in every try");
+}
+
 #[test]
 fn valid_text_comes_out_as_it_was_shown() {
-    let (home, shown) = emitted(&["mixed", "3", "1000000", "4093"]);
-    assert!(judged(&home) == shown, "asciinema gives other bytes");
-    let (home, shown) = emitted(&["lines", "3", "1000000", "65536"]);
-    assert!(judged(&home) == shown, "asciinema gives other bytes");
+    text_as_shown(&["mixed", "3", "1000000", "4093"]);
+    text_as_shown(&["lines", "3", "1000000", "65536"]);
 }
 
 #[test]
@@ -76,9 +90,7 @@ fn every_byte_value_and_every_ill_formed_sequence() {
 fn streams_of_64_mib() {
     let _heavy = heavy();
     let length = (64 << 20).to_string();
-    let (home, shown) = emitted(&["mixed", "11", &length, "65521"]);
-    assert!(judged(&home) == shown, "asciinema gives other bytes");
-    drop(home);
+    text_as_shown(&["mixed", "11", &length, "65521"]);
     let (home, shown) = emitted(&["random", "13", &length, "65521"]);
     assert!(shown == stream::random(13, 64 << 20));
     judged(&home);
