@@ -4,6 +4,11 @@ use clap::Parser as _;
 use hansard_record::cli::{Cli, Command};
 use hansard_record::{cmd, report};
 
+/// What is freed is wiped: a library that copies a secret and frees the copy (age does with the epoch secret that it
+/// wraps) leaves nothing behind.
+#[global_allocator]
+static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
 fn main() {
     let cli = Cli::try_parse().unwrap_or_else(|e| {
         // clap prints help and versions through the same door, with exit code 0.

@@ -15,6 +15,10 @@ use hansard_schemas::keys::{EpochSecret, Recipients, SegmentSecret, generate_ide
 use hansard_schemas::seal::SigningKey;
 use zeroize::Zeroizing;
 
+/// As the recorder has it: age frees a buffer that held the epoch secret without wiping it.
+#[global_allocator]
+static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
 const MASK: u8 = 0xa5;
 const RUN: usize = 12;
 
