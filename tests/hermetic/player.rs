@@ -158,7 +158,8 @@ fn ctrl_z_stops_it_with_the_terminal_given_back() {
     let pid = terminal.pid();
     wait_until("it is stopped", SOON, || process::status_field(pid, "State").filter(|state| state.starts_with('T')));
     assert_eq!(modes(&terminal), before);
-    assert!(terminal.bytes().ends_with(RESTORED));
+    // The process is stopped; what it wrote before may still be on its way to us.
+    wait_until("the screen is given back", SOON, || terminal.bytes().ends_with(RESTORED).then_some(()));
     let from = terminal.shown();
     process::send(pid, Signal::CONT);
     terminal.wait_text_after(from, "hello");
