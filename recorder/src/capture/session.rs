@@ -293,16 +293,17 @@ impl SessionRecorder {
             self.notices
                 .push(format!("\r\nhansard-record: warning: the spool {root} is at {percent} % of its quota\r\n"));
         }
-        if !self.over_quota
-            && let Some((from, bytes)) = self.dropped.take()
-        {
-            let mut gap = Gap::new(GapWhat::Output, GapWhy::Dropped);
-            gap.bytes = Some(bytes);
-            gap.from_ms = Some(from);
-            gap.to_ms = Some(t_ms);
-            self.gap(t_ms, &gap)?;
-        }
-        Ok(())
+        if self.over_quota { Ok(()) } else { self.say_dropped(t_ms) }
+    }
+
+    /// The gap of what policy had shown and not recorded, if there is one.
+    fn say_dropped(&mut self, t_ms: u64) -> Result<(), Blocked> {
+        let Some((from, bytes)) = self.dropped.take() else { return Ok(()) };
+        let mut gap = Gap::new(GapWhat::Output, GapWhy::Dropped);
+        gap.bytes = Some(bytes);
+        gap.from_ms = Some(from);
+        gap.to_ms = Some(t_ms);
+        self.gap(t_ms, &gap)
     }
 
     fn gap(&mut self, t_ms: u64, gap: &Gap) -> Result<(), Blocked> {
@@ -354,13 +355,7 @@ impl SessionRecorder {
             masking.finish(&mut release);
             self.write_released(release)?;
         }
-        if let Some((from, bytes)) = self.dropped.take() {
-            let mut gap = Gap::new(GapWhat::Output, GapWhy::Dropped);
-            gap.bytes = Some(bytes);
-            gap.from_ms = Some(from);
-            gap.to_ms = Some(t_ms);
-            self.gap(t_ms, &gap)?;
-        }
+        self.say_dropped(t_ms)?;
         let Bounds::Each(bounds) = std::mem::replace(&mut self.bounds, Bounds::None) else {
             return self.exit_line(t_ms, stop);
         };
