@@ -1,8 +1,8 @@
 //! The harness of the end-to-end suites: homes to record in, terminals to record on, streams to record.
 //!
 //! It drives the built programs from outside, through their command lines and a terminal of its own, and knows
-//! none of their insides. The tests are in `hermetic/` (needs Rust and a POSIX system) and `real/` (needs the
-//! programs of the outside). Nothing here sleeps for a fixed time to let something happen: every wait is for a
+//! none of their insides. The tests are in `hermetic/` (needs Rust and a POSIX system), `real/` (needs the
+//! programs of the outside) and `stores/` (needs its servers, which are in `servers`). Nothing here sleeps for a fixed time to let something happen: every wait is for a
 //! condition, with a deadline that fails the test.
 
 // A harness that cannot go on has one thing to do: fail the test that called it, at once and loudly.
@@ -12,6 +12,8 @@ pub mod call;
 pub mod home;
 pub mod process;
 pub mod programs;
+#[cfg(feature = "real")]
+pub mod servers;
 pub mod stream;
 pub mod terminal;
 

@@ -1,0 +1,10 @@
+//! The suite against real servers: SeaweedFS for S3, Apache Kafka, and the faults that they and the network have.
+//!
+//! `cargo test -p hansard-tests --features real --test stores`, after `.ci/run prepare`. A server that is missing fails
+//! the test that needs it: nothing is skipped. One module per behaviour. Tests that kill or freeze a server have one of
+//! their own, all others share one of a kind and have buckets and topics of their own there.
+
+// Tests fail by panicking, their shared functions too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod servers;
