@@ -1,15 +1,17 @@
 //! Tees a program to plain files: what the integration tests run, and the least a recorder can do.
 //!
-//! `tee_demo [--exec | --front | --guard] [--input] [--full-ms FROM TO] [--fatal-after BYTES] [--end-ms MS] [--panic] OUT PROGRAM ARG…`
+//! `tee_demo [--exec | --front | --guard] [--input] [--full-ms FROM TO] [--late-us US] [--fatal-after BYTES] [--end-ms MS] [--panic] OUT PROGRAM ARG…`
 //! writes OUT.o, OUT.e and OUT.i (streams), OUT.log (the other messages), OUT.exit (how it ended).
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
-use hansard_tee::{
-    Clock, Command, Exit, InputCapture, Message, Options, Outcome, Recorder, RecorderError, Stream, TeeError,
-};
+use hansard_tee::{Clock, Command, Exit, InputCapture, Message, Options, Outcome, Recorder, Reply, Stream, TeeError};
 
 #[derive(Default)]
 struct Arguments {
@@ -18,71 +20,182 @@ struct Arguments {
     guard: bool,
     panics: bool,
     input: bool,
+    late: Option<Duration>,
     full_us: (u64, u64),
     fatal_after: Option<u64>,
     end_us: Option<u64>,
     out: String,
 }
 
+/// A message that outlives its call.
+enum Kept {
+    Output(Stream, Vec<u8>),
+    Input(Vec<u8>, bool),
+    InputEnd,
+    Resize(u16, u16),
+}
+
+impl Kept {
+    fn new(message: Message<'_>) -> Self {
+        match message {
+            Message::Output { stream, bytes } => Self::Output(stream, bytes.to_vec()),
+            Message::Input { bytes, hidden } => Self::Input(bytes.to_vec(), hidden),
+            Message::InputEnd => Self::InputEnd,
+            Message::Resize { cols, rows } => Self::Resize(cols, rows),
+        }
+    }
+}
+
 struct Files {
-    arguments: Arguments,
+    panics: bool,
+    fatal_after: Option<u64>,
     output: File,
     error: File,
     input: File,
     log: File,
     bytes: u64,
-    noticed: bool,
-    now_us: u64,
 }
 
 impl Files {
-    fn new(arguments: Arguments) -> Self {
+    fn new(arguments: &Arguments) -> Self {
         let file = |kind: &str| File::create(format!("{}.{kind}", arguments.out)).unwrap();
         let (output, error, input, log) = (file("o"), file("e"), file("i"), file("log"));
-        Self { arguments, output, error, input, log, bytes: 0, noticed: false, now_us: 0 }
+        let Arguments { panics, fatal_after, .. } = *arguments;
+        Self { panics, fatal_after, output, error, input, log, bytes: 0 }
+    }
+
+    fn notice(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.log, "notice {text}")?;
+        self.output.write_all(text.as_bytes())
+    }
+
+    fn write(&mut self, message: &Kept) -> io::Result<()> {
+        match message {
+            Kept::Output(stream, bytes) => {
+                assert!(!self.panics, "a recorder with a fault");
+                self.bytes += bytes.len() as u64;
+                if self.fatal_after.is_some_and(|limit| self.bytes > limit) {
+                    return Err(io::Error::other("the limit of this test is reached"));
+                }
+                let file = if *stream == Stream::Error { &mut self.error } else { &mut self.output };
+                file.write_all(bytes)
+            }
+            Kept::Input(bytes, hidden) => {
+                if *hidden {
+                    writeln!(self.log, "hidden {bytes:?}")?;
+                }
+                self.input.write_all(bytes)
+            }
+            Kept::InputEnd => writeln!(self.log, "end"),
+            Kept::Resize(cols, rows) => writeln!(self.log, "size {cols}x{rows}"),
+        }
+    }
+
+    fn take(&mut self, number: u64, message: &Kept) -> Reply {
+        self.write(message).map_or_else(|error| Reply::Failed(error.to_string()), |()| Reply::Accepted(number))
     }
 }
 
-impl Recorder for Files {
-    fn submit(&mut self, time_us: u64, message: Message<'_>) -> Result<(), RecorderError> {
-        let (from, to) = self.arguments.full_us;
-        if (from..to).contains(&time_us) {
-            let first = !std::mem::replace(&mut self.noticed, true);
-            return Err(RecorderError::Full { notice: first.then(|| "[held]".into()) });
-        }
-        let refused = |error: std::io::Error| RecorderError::Fatal(error.to_string());
-        match message {
-            Message::Output { stream, bytes } => {
-                assert!(!self.arguments.panics, "a recorder with a fault");
-                self.bytes += bytes.len() as u64;
-                if self.arguments.fatal_after.is_some_and(|limit| self.bytes > limit) {
-                    return Err(RecorderError::Fatal("the limit of this test is reached".into()));
-                }
-                let file = if stream == Stream::Error { &mut self.error } else { &mut self.output };
-                file.write_all(bytes).map_err(refused)
+/// Accepts within the call, but for a stretch of time without room.
+struct InPlace {
+    files: Files,
+    full_us: (u64, u64),
+    end_us: Option<u64>,
+    held: VecDeque<(u64, Kept)>,
+    replies: VecDeque<Reply>,
+}
+
+const HELD: &str = "[held]";
+
+impl Recorder for InPlace {
+    fn submit(&mut self, number: u64, time_us: u64, message: Message<'_>) {
+        let message = Kept::new(message);
+        if (self.full_us.0..self.full_us.1).contains(&time_us) || !self.held.is_empty() {
+            if self.held.is_empty() {
+                self.replies.push_back(Reply::Notice(HELD.into()));
             }
-            Message::Input { bytes, hidden } => {
-                if hidden {
-                    writeln!(self.log, "hidden {bytes:?}").map_err(refused)?;
-                }
-                self.input.write_all(bytes).map_err(refused)
-            }
-            Message::InputEnd => writeln!(self.log, "end").map_err(refused),
-            Message::Resize { cols, rows } => writeln!(self.log, "size {cols}x{rows}").map_err(refused),
-            Message::Notice { text } => {
-                writeln!(self.log, "notice {text}").map_err(refused)?;
-                self.output.write_all(text.as_bytes()).map_err(refused)
-            }
+            self.held.push_back((number, message));
+        } else {
+            self.replies.push_back(self.files.take(number, &message));
         }
     }
 
-    fn tick(&mut self, time_us: u64) -> Result<Option<u64>, RecorderError> {
-        self.now_us = time_us;
-        Ok(self.arguments.end_us)
+    fn reply(&mut self) -> Option<Reply> {
+        self.replies.pop_front()
     }
 
-    fn must_end(&mut self) -> Option<Outcome> {
-        self.arguments.end_us.filter(|at| self.now_us >= *at).map(|_| Outcome::MaxDuration)
+    fn tick(&mut self, time_us: u64) -> Option<u64> {
+        if time_us >= self.full_us.1 && !self.held.is_empty() {
+            self.files.notice(HELD).unwrap();
+            for (number, message) in std::mem::take(&mut self.held) {
+                self.replies.push_back(self.files.take(number, &message));
+            }
+        }
+        if self.end_us.is_some_and(|at| time_us >= at) {
+            self.replies.push_back(Reply::Terminate(Outcome::MaxDuration));
+            self.end_us = None;
+        }
+        let room = (!self.held.is_empty()).then_some(self.full_us.1);
+        self.end_us.into_iter().chain(room).min()
+    }
+}
+
+/// Accepts on a thread of its own, some time after the call.
+struct Late {
+    messages: Sender<(u64, Kept)>,
+    replies: Receiver<Reply>,
+    news: io::PipeReader,
+}
+
+impl Late {
+    fn new(mut files: Files, late: Duration) -> Self {
+        let (messages, incoming) = channel::<(u64, Kept)>();
+        let (outgoing, replies) = channel();
+        let (news, mut tell) = io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&news, true).unwrap();
+        std::thread::spawn(move || {
+            for (number, message) in incoming {
+                std::thread::sleep(late);
+                let reply = files.take(number, &message);
+                // The session may have ended.
+                let _ = outgoing.send(reply).map_err(io::Error::other).and_then(|()| tell.write_all(b"!"));
+            }
+        });
+        Self { messages, replies, news }
+    }
+}
+
+impl Recorder for Late {
+    fn submit(&mut self, number: u64, _: u64, message: Message<'_>) {
+        self.messages.send((number, Kept::new(message))).unwrap();
+    }
+
+    fn reply(&mut self) -> Option<Reply> {
+        // Before the look: what comes after it is told anew.
+        let _ = self.news.read(&mut [0; 64]);
+        self.replies.try_recv().ok()
+    }
+
+    fn tick(&mut self, _: u64) -> Option<u64> {
+        None
+    }
+
+    fn news(&mut self) -> Option<BorrowedFd<'_>> {
+        Some(self.news.as_fd())
+    }
+}
+
+fn recorder(arguments: &Arguments) -> Box<dyn Recorder> {
+    let files = Files::new(arguments);
+    match arguments.late {
+        Some(late) => Box::new(Late::new(files, late)),
+        None => Box::new(InPlace {
+            files,
+            full_us: arguments.full_us,
+            end_us: arguments.end_us,
+            held: VecDeque::new(),
+            replies: VecDeque::new(),
+        }),
     }
 }
 
@@ -102,6 +215,7 @@ fn main() {
                 let mut ms = || text(&mut words).parse::<u64>().unwrap() * 1000;
                 arguments.full_us = (ms(), ms());
             }
+            "--late-us" => arguments.late = Some(Duration::from_micros(text(&mut words).parse().unwrap())),
             "--fatal-after" => arguments.fatal_after = Some(text(&mut words).parse().unwrap()),
             "--end-ms" => arguments.end_us = Some(text(&mut words).parse::<u64>().unwrap() * 1000),
             out => break out.to_owned(),
@@ -114,15 +228,15 @@ fn main() {
     let out = arguments.out.clone();
     let status = if arguments.front {
         let work = |worker: &mut hansard_tee::Worker| {
-            let mut files = Files::new(arguments);
-            conclude(&out, worker.relay(&mut files, options.clock))
+            let mut recorder = recorder(&arguments);
+            conclude(&out, worker.relay(recorder.as_mut(), options.clock))
         };
         hansard_tee::exec_front(&command, input, work).unwrap()
     } else {
         let exec = arguments.exec;
-        let mut files = Files::new(arguments);
+        let mut recorder = recorder(&arguments);
         let run = if exec { hansard_tee::exec } else { hansard_tee::interactive };
-        conclude(&out, run(&command, &mut files, &options))
+        conclude(&out, run(&command, recorder.as_mut(), &options))
     };
     std::process::exit(status)
 }

@@ -10,8 +10,8 @@ use crate::message::{Exit, LeftBehind, Outcome};
 use crate::signals::Signals;
 use crate::sys;
 
-/// What was shown before a forced end is still written for so long.
-const FLUSH_US: u64 = 500_000;
+/// What came before a forced end, or a stop, is recorded and written for so long.
+pub(crate) const LAST_WORDS_US: u64 = 500_000;
 /// What hangs up or is asked to end gets so long to do it.
 pub(crate) const GRACE_US: u64 = 5_000_000;
 /// What is killed ends at once, unless it hangs in the kernel; then nobody waits for it.
@@ -56,17 +56,7 @@ impl Session<'_> {
     fn last_words(&mut self) {
         self.read_queued();
         // A recorder that cannot take them keeps the session from nothing.
-        let _ = self.submit_output(true);
-        let clock = Clock::start();
-        loop {
-            self.show();
-            let left_us = FLUSH_US.saturating_sub(clock.now_us());
-            if self.hung_up || self.shown.is_empty() || left_us == 0 {
-                return;
-            }
-            let mut fds = [PollFd::new(&self.outer.output, PollFlags::OUT)];
-            let _ = poll(&mut fds, Some(&timespec(left_us)));
-        }
+        let _ = self.show_all(LAST_WORDS_US);
     }
 
     /// As the kernel does when a terminal goes away; what has not ended after the grace is killed.

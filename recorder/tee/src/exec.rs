@@ -17,7 +17,7 @@ use crate::error::{Attempt as _, TeeError};
 use crate::feed::{self, Feed};
 use crate::interactive::Options;
 use crate::lane::{self, Lane, forget_standard};
-use crate::link::{Link, earliest};
+use crate::link::{Link, Passed, earliest};
 use crate::message::{Exit, InputCapture, Outcome, Recorder, Stream};
 use crate::signals::Signals;
 use crate::sys::{self, Original, Source};
@@ -165,10 +165,14 @@ impl Relay<'_> {
             wake = Some(self.link.now_us);
         }
         let timeout = wake.map(|at| timespec(at.saturating_sub(self.link.now_us)));
-        let mut fds = Vec::with_capacity(8);
+        let mut fds = Vec::with_capacity(9);
         fds.push(PollFd::from_borrowed_fd(keeper.fd(), PollFlags::IN));
         let lanes = self.streams.lanes.each_ref().map(|lane| lane.as_ref().map(|lane| lane.watch(&mut fds)));
         let feed: Option<feed::Places> = self.streams.feed.as_ref().map(|feed| feed.watch(&mut fds));
+        let news_at = fds.len();
+        if let Some(news) = self.link.news() {
+            fds.push(PollFd::from_borrowed_fd(news, PollFlags::IN));
+        }
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(e) => return Err(e).attempt("wait for the streams"),
@@ -176,6 +180,9 @@ impl Relay<'_> {
         let came: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
         drop(fds);
         self.link.look_at_clock();
+        if came.get(news_at).is_some_and(|flags| !flags.is_empty()) {
+            self.link.has_news();
+        }
         if came.first().is_some_and(|flags| !flags.is_empty()) {
             keeper.look()?;
         }
@@ -184,22 +191,42 @@ impl Relay<'_> {
             if let (Some(lane), Some(places)) = (lane, places) {
                 let places: lane::Places = places;
                 moved |= lane.read(places, &came, self.link.now_us);
-                lane.submit(&mut self.link)?;
+                lane.submit(&mut self.link);
             }
         }
         if let (Some(feed), Some(places)) = (&mut self.streams.feed, feed) {
-            feed.serve(places, &came, &mut self.link)?;
+            feed.serve(places, &came, &mut self.link);
         }
+        self.settle()?;
         Ok(moved)
+    }
+
+    /// Lets go on what was accepted.
+    fn settle(&mut self) -> Result<(), TeeError> {
+        self.link.hear()?;
+        let Streams { lanes, feed } = &mut self.streams;
+        while let Some(passed) = self.link.passed() {
+            let [output, error] = lanes;
+            match (passed, feed.as_mut()) {
+                (Passed::Output(stream, count), _) => {
+                    let lane = if stream == Stream::Output { output } else { error };
+                    lane.iter_mut().for_each(|lane| lane.accept(count));
+                }
+                (Passed::Notice(text), _) => error.iter_mut().for_each(|lane| lane.insert(&text)),
+                (Passed::Input, Some(feed)) => feed.accepted(),
+                (Passed::InputEnd, Some(feed)) => feed.end_accepted(),
+                // The child is gone; or a size, which only terminals have.
+                (Passed::Input | Passed::InputEnd | Passed::Resize, _) => {}
+            }
+        }
+        lanes.iter_mut().flatten().for_each(Lane::write);
+        feed.iter_mut().for_each(Feed::write);
+        Ok(())
     }
 
     pub(crate) fn tick(&mut self) -> Result<Option<Outcome>, TeeError> {
         let outcome = self.link.tick()?;
-        for text in std::mem::take(&mut self.link.show) {
-            if let [_, Some(error)] = &mut self.streams.lanes {
-                error.show(&text);
-            }
-        }
+        self.settle()?;
         Ok(outcome)
     }
 }

@@ -11,7 +11,6 @@ use rustix::fs::{FileType, OFlags, SeekFrom, fstat, seek};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
-use crate::error::TeeError;
 use crate::link::Link;
 use crate::message::Message;
 use crate::outlet::{duplicate, reopen};
@@ -29,6 +28,8 @@ pub(crate) struct Feed {
     left: Option<OwnedFd>,
     /// Read, not accepted yet.
     held: Vec<u8>,
+    /// It is submitted.
+    submitted: bool,
     queue: Queue,
     end: End,
 }
@@ -36,9 +37,10 @@ pub(crate) struct Feed {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     NotYet,
-    /// Read, not accepted yet.
     Seen,
-    Told,
+    Submitted,
+    /// Accepted: the child may be told.
+    Accepted,
 }
 
 /// Where its descriptors stand in a round's poll.
@@ -67,6 +69,7 @@ impl Feed {
             to: Some(to),
             left: None,
             held: Vec::new(),
+            submitted: false,
             queue: Queue::default(),
             end: End::NotYet,
         })
@@ -89,7 +92,8 @@ impl Feed {
         places
     }
 
-    pub(crate) fn serve(&mut self, places: Places, came: &[PollFlags], link: &mut Link<'_>) -> Result<(), TeeError> {
+    /// Reads, and gives the recorder what was read.
+    pub(crate) fn serve(&mut self, places: Places, came: &[PollFlags], link: &mut Link<'_>) {
         let flags = |at: Option<usize>| at.and_then(|at| came.get(at)).copied().unwrap_or(PollFlags::empty());
         if flags(places.to).intersects(PollFlags::ERR) {
             // The child has closed its standard input.
@@ -98,15 +102,26 @@ impl Feed {
         if self.is_open() && !flags(places.from).is_empty() {
             self.read();
         }
-        if !self.held.is_empty() && link.offer(Message::Input { bytes: &self.held, hidden: false })? {
-            self.queue.push(&self.held);
-            self.held.clear();
+        if !self.held.is_empty() && !self.submitted {
+            self.submitted = true;
+            link.submit(Message::Input { bytes: &self.held, hidden: false });
         }
-        if self.end == End::Seen && self.held.is_empty() && link.offer(Message::InputEnd)? {
-            self.end = End::Told;
+        if self.end == End::Seen && self.held.is_empty() {
+            self.end = End::Submitted;
+            link.submit(Message::InputEnd);
         }
-        self.write();
-        Ok(())
+    }
+
+    /// What was submitted is accepted.
+    pub(crate) fn accepted(&mut self) {
+        self.queue.push(&self.held);
+        self.held.clear();
+        self.submitted = false;
+    }
+
+    /// So is the end.
+    pub(crate) fn end_accepted(&mut self) {
+        self.end = End::Accepted;
     }
 
     fn read(&mut self) {
@@ -127,7 +142,8 @@ impl Feed {
         }
     }
 
-    fn write(&mut self) {
+    /// Writes to the child what it takes.
+    pub(crate) fn write(&mut self) {
         while let Some(to) = &self.to
             && !self.queue.is_empty()
         {
@@ -137,7 +153,7 @@ impl Feed {
                 Err(_) => self.stop(),
             }
         }
-        if self.end == End::Told
+        if self.end == End::Accepted
             && let Some(to) = self.to.take()
             && self.kind == FileType::RegularFile
         {

@@ -1,8 +1,9 @@
 //! Interactive sessions: a program on a terminal of its own, copied to and from the user's.
 //!
-//! One thread and one poll: a keystroke costs the copy and what the recorder does, no wake-up of anyone. What a
-//! recorder has not accepted stays here and is not shown; input, signals, sizes and hang-ups pass all the same. Not for
-//! the last seconds of a session: `ending`.
+//! One thread and one poll: a keystroke costs the copy and what the recorder does, no wake-up of anyone. In bulk the
+//! recorder works on what was submitted while the next is read and the last is shown. What it has not accepted stays here
+//! and is not shown; input, signals, sizes and hang-ups pass all the same. Not for the last seconds of a session:
+//! `ending`.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -13,12 +14,11 @@ use rustix::io::Errno;
 use crate::child::{Change, Child, is_stopped_by};
 use crate::clock::{Clock, timespec};
 use crate::command::Command;
-use crate::ending::Ending;
+use crate::ending::{Ending, LAST_WORDS_US};
 use crate::error::{Attempt as _, TeeError};
-use crate::hold::{Due, Gather};
-use crate::link::{Link, earliest};
+use crate::link::{Link, Passed, earliest};
 use crate::message::{Exit, InputCapture, Message, Outcome, Recorder, Stream};
-use crate::queue::Queue;
+use crate::passage::{Due, Passage};
 use crate::signals::{Signal, Signals};
 use crate::sys::{self, Source};
 use crate::terminal::{Inner, Outer};
@@ -62,18 +62,17 @@ pub fn interactive(command: &Command, recorder: &mut dyn Recorder, options: &Opt
         outer,
         inner: Some(inner),
         child: Child::new(0),
-        gather: Gather::new(),
+        passage: Passage::new(),
         gather_us: None,
-        shown: Queue::default(),
         typed: Typed::default(),
-        size_owed: false,
+        size: SizeState::Recorded,
         foreground,
         hung_up: false,
         read_us: 0,
     };
     // What the recorder has to say first is shown first.
     let ends = session.link.tick()?;
-    session.show();
+    session.settle()?;
     if let Some(outcome) = ends {
         return Ok(Exit { status: 125, signal: None, outcome, left_behind: Vec::new() });
     }
@@ -90,17 +89,24 @@ pub(crate) struct Session<'r> {
     /// Gone once it has been hung up.
     pub(crate) inner: Option<Inner>,
     pub(crate) child: Child,
-    pub(crate) gather: Gather,
-    /// When the gather wants to be looked at again.
+    pub(crate) passage: Passage,
+    /// When the passage wants to be looked at again.
     gather_us: Option<u64>,
-    pub(crate) shown: Queue,
     typed: Typed,
-    /// A size that the recorder has not accepted yet.
-    size_owed: bool,
+    size: SizeState,
     foreground: bool,
     pub(crate) hung_up: bool,
     /// The last read of something.
     read_us: u64,
+}
+
+/// What the recorder knows of the size. While one is on its way no other is: a window that is dragged has many.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SizeState {
+    Recorded,
+    OnItsWay,
+    Owed,
+    OwedAfter,
 }
 
 #[derive(Default)]
@@ -146,24 +152,25 @@ impl Session<'_> {
             if ready.inner {
                 self.read_inner();
             }
-            self.submit_output(false)?;
-            self.show();
+            self.submit_output(false);
+            self.settle()?;
             if ready.outer {
                 self.read_outer()?;
             }
-            self.feed()?;
-            if self.size_owed {
-                self.submit_size()?;
+            if let Some(inner) = &self.inner {
+                self.typed.hurry(inner, self.link.now_us);
+                self.typed.write(inner);
             }
+            self.submit_size()?;
             if let Some(outcome) = self.link.tick()? {
                 return Ok(Ending::Forced(outcome));
             }
-            self.show();
+            self.settle()?;
         }
     }
 
     fn wait(&mut self, gone_us: Option<u64>) -> Result<Ready, TeeError> {
-        let mut wake = earliest(self.link.wake_us(), self.gather_us);
+        let mut wake = earliest(earliest(self.link.wake_us(), self.gather_us), self.typed.wake_us());
         if let Some(gone) = gone_us {
             // Once past, the rest waits for the user's terminal or for the recorder.
             let drained = (gone + DRAIN_US).min(self.read_us.max(gone) + QUIET_US);
@@ -173,16 +180,19 @@ impl Session<'_> {
             wake = earliest(wake, Some(self.link.now_us + BACKGROUND_US));
         }
         let mut outer = PollFlags::empty();
-        outer.set(PollFlags::IN, self.foreground && gone_us.is_none() && self.typed.has_room());
+        let input_room = self.typed.has_room() && self.link.has_room();
+        outer.set(PollFlags::IN, self.foreground && gone_us.is_none() && input_room);
         let mut inner = PollFlags::empty();
-        let room = gone_us.is_some() || self.shown.len() < SHOWN_BYTES;
-        inner.set(PollFlags::IN, room && self.gather.has_room());
+        let to_show = self.passage.to_show().len();
+        let room = gone_us.is_some() || to_show < SHOWN_BYTES;
+        inner.set(PollFlags::IN, room && self.passage.has_room());
         inner.set(PollFlags::OUT, !self.typed.queue.is_empty());
 
-        let mut fds = Vec::with_capacity(4);
+        let timeout = wake.map(|at| timespec(at.saturating_sub(self.link.now_us)));
+        let mut fds = Vec::with_capacity(5);
         fds.push(PollFd::new(&self.signals.fd.0, PollFlags::IN));
         fds.push(PollFd::new(&self.outer.input, outer));
-        if !self.shown.is_empty() {
+        if to_show > 0 {
             fds.push(PollFd::new(&self.outer.output, PollFlags::OUT));
         }
         let inner_at = fds.len();
@@ -191,89 +201,127 @@ impl Session<'_> {
         {
             fds.push(PollFd::new(&pair.master, inner));
         }
-        let timeout = wake.map(|at| timespec(at.saturating_sub(self.link.now_us)));
+        let news_at = fds.len();
+        if let Some(news) = self.link.news() {
+            fds.push(PollFd::from_borrowed_fd(news, PollFlags::IN));
+        }
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(e) => return Err(e).attempt("wait for the terminal"),
         }
         let came = |at: usize| fds.get(at).map_or(PollFlags::empty(), PollFd::revents);
+        let news = !came(news_at).is_empty();
         let ready = Ready {
             signals: !came(0).is_empty(),
             outer: came(1).intersects(PollFlags::IN),
-            inner: came(inner_at).intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR),
+            inner: inner_at < news_at && came(inner_at).intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR),
         };
         if came(1).intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             self.hung_up = true;
         }
         drop(fds);
+        if news {
+            self.link.has_news();
+        }
         if !self.foreground {
             self.come_forward();
         }
         Ok(ready)
     }
 
-    /// One read of what the child shows.
-    pub(crate) fn read_inner(&mut self) {
-        let Some(inner) = &mut self.inner else { return };
-        match self.gather.read(&inner.master, self.link.now_us) {
-            Ok(1..) => self.read_us = self.link.now_us,
+    /// One read of what the child shows; how much there was.
+    fn read_inner(&mut self) -> usize {
+        let Some(inner) = &mut self.inner else { return 0 };
+        match self.passage.read(&inner.master, self.link.now_us) {
+            Ok(count @ 1..) => {
+                self.read_us = self.link.now_us;
+                return count;
+            }
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             // Nobody has the far side open: at the end, or until the child opens its terminal again.
             Ok(0) | Err(_) if self.child.gone.is_some() => self.inner = None,
             Ok(0) | Err(_) => inner.hold_open(),
         }
+        0
     }
 
     /// Reads what the child's terminal holds, as far as there is room.
     pub(crate) fn read_queued(&mut self) {
-        while self.gather.has_room() {
-            let before = self.gather.front(usize::MAX).len();
-            self.read_inner();
-            if self.gather.front(usize::MAX).len() == before {
-                break;
+        while self.passage.has_room() && self.read_inner() > 0 {}
+    }
+
+    /// Gives the recorder what is due.
+    pub(crate) fn submit_output(&mut self, last: bool) {
+        self.gather_us = None;
+        while self.link.has_room() {
+            match self.passage.due(self.link.now_us, last) {
+                Due::Nothing => return,
+                Due::At(us) => {
+                    self.gather_us = Some(us);
+                    return;
+                }
+                Due::Now(count) => {
+                    let bytes = self.passage.front(count);
+                    self.link.submit(Message::Output { stream: Stream::Output, bytes });
+                    self.passage.submitted(count, self.link.now_us);
+                }
             }
         }
     }
 
-    /// Gives the recorder what is due and queues what it accepted.
-    pub(crate) fn submit_output(&mut self, last: bool) -> Result<(), TeeError> {
-        self.gather_us = None;
-        loop {
-            let count = match self.gather.due(self.link.now_us, last) {
-                Due::Nothing => return Ok(()),
-                Due::At(us) => {
-                    self.gather_us = Some(us);
-                    return Ok(());
+    /// Lets go on what was accepted.
+    pub(crate) fn settle(&mut self) -> Result<(), TeeError> {
+        self.link.hear()?;
+        while let Some(passed) = self.link.passed() {
+            match passed {
+                Passed::Output(_, count) => self.passage.accept(count),
+                Passed::Notice(text) => self.passage.insert(&text),
+                Passed::Input => self.typed.accepted(self.inner.as_ref()),
+                Passed::Resize => {
+                    let owed = self.size == SizeState::OwedAfter;
+                    self.size = if owed { SizeState::Owed } else { SizeState::Recorded };
                 }
-                Due::Now(count) => count,
-            };
-            let bytes = self.gather.front(count);
-            if !self.link.offer(Message::Output { stream: Stream::Output, bytes })? {
-                return Ok(());
+                // Only exec sessions have one.
+                Passed::InputEnd => {}
             }
-            let past = if self.shown.is_empty() { self.outer.output.write(bytes) } else { Ok(0) };
-            match past {
-                Ok(written) => self.shown.push(bytes.get(written..).unwrap_or_default()),
-                Err(_) => self.hung_up = true,
-            }
-            self.gather.taken(count, self.link.now_us);
         }
+        self.show();
+        Ok(())
     }
 
     /// Writes to the user's terminal what it takes.
-    pub(crate) fn show(&mut self) {
-        for text in self.link.show.drain(..) {
-            self.shown.push(text.as_bytes());
-        }
-        while !self.shown.is_empty() {
-            match self.outer.output.write(self.shown.front()) {
+    fn show(&mut self) {
+        while !self.passage.to_show().is_empty() {
+            match self.outer.output.write(self.passage.to_show()) {
                 Ok(0) => return,
-                Ok(count) => self.shown.taken(count),
+                Ok(count) => self.passage.show(count),
                 Err(_) => {
                     self.hung_up = true;
-                    self.shown.clear();
+                    self.passage.show(usize::MAX);
                 }
             }
+        }
+    }
+
+    /// Submits all that was read and shows it, waiting for recorder and terminal so long at most.
+    pub(crate) fn show_all(&mut self, at_most_us: u64) -> Result<(), TeeError> {
+        let clock = Clock::start();
+        loop {
+            self.link.look_at_clock();
+            self.submit_output(true);
+            self.settle()?;
+            let left_us = at_most_us.saturating_sub(clock.now_us());
+            if self.hung_up || self.passage.is_empty() || left_us == 0 {
+                return Ok(());
+            }
+            let mut fds = Vec::with_capacity(2);
+            if !self.passage.to_show().is_empty() {
+                fds.push(PollFd::new(&self.outer.output, PollFlags::OUT));
+            }
+            if let Some(news) = self.link.news() {
+                fds.push(PollFd::from_borrowed_fd(news, PollFlags::IN));
+            }
+            let _ = poll(&mut fds, Some(&timespec(left_us)));
         }
     }
 
@@ -296,20 +344,14 @@ impl Session<'_> {
             inner.suspends_by(bytes) && inner.foreground() == Some(leader) && is_stopped_by(leader, libc::SIGTSTP);
         match self.input {
             InputCapture::Off => self.typed.pass(inner, bytes),
-            InputCapture::On => self.typed.take(inner, bytes, &mut self.link)?,
+            InputCapture::On => {
+                self.typed.submit(inner, bytes, &mut self.link);
+                self.settle()?;
+            }
         }
         if stops {
             // The kernel spares the leader's group this stop, because in its session nobody could continue it. We can.
             self.child.signal_group(libc::SIGSTOP);
-        }
-        Ok(())
-    }
-
-    /// Writes to the child what it takes.
-    fn feed(&mut self) -> Result<(), TeeError> {
-        self.typed.offer_held(&mut self.link)?;
-        if let Some(inner) = &self.inner {
-            self.typed.write(inner);
         }
         Ok(())
     }
@@ -345,14 +387,19 @@ impl Session<'_> {
     fn resize(&mut self) {
         if let (Ok(size), Some(inner)) = (self.outer.size(), &self.inner) {
             inner.set_size(size);
-            self.size_owed = true;
+            let on_its_way = matches!(self.size, SizeState::OnItsWay | SizeState::OwedAfter);
+            self.size = if on_its_way { SizeState::OwedAfter } else { SizeState::Owed };
         }
     }
 
     fn submit_size(&mut self) -> Result<(), TeeError> {
+        if self.size != SizeState::Owed || !self.link.has_room() {
+            return Ok(());
+        }
         let Ok(size) = self.outer.size() else { return Ok(()) };
-        self.size_owed = !self.link.offer(Message::Resize { cols: size.ws_col, rows: size.ws_row })?;
-        Ok(())
+        self.size = SizeState::OnItsWay;
+        self.link.submit(Message::Resize { cols: size.ws_col, rows: size.ws_row });
+        self.settle()
     }
 
     /// The child has stopped (a shell's `suspend`): so does the recorder, with the terminal as it was found, for the
@@ -360,8 +407,7 @@ impl Session<'_> {
     fn suspend(&mut self) -> Result<(), TeeError> {
         // What it wrote before it stopped belongs on the screen before the shell's prompt.
         self.read_queued();
-        self.submit_output(true)?;
-        self.show();
+        self.show_all(LAST_WORDS_US)?;
         self.outer.restore();
         if !sys::Original::get().ignores(libc::SIGTSTP) {
             sys::pause_by(libc::SIGTSTP, true);
@@ -399,8 +445,8 @@ impl Session<'_> {
         }
         // Whoever else has it open may write for ever.
         self.inner = None;
-        self.submit_output(true)?;
-        self.show();
-        Ok(self.gather.is_empty() && self.shown.is_empty() && self.link.is_settled())
+        self.submit_output(true);
+        self.settle()?;
+        Ok(self.passage.is_empty() && self.link.is_settled())
     }
 }

@@ -7,12 +7,10 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags};
 
-use crate::error::TeeError;
-use crate::hold::{Due, Gather};
 use crate::link::Link;
 use crate::message::{Message, Stream};
 use crate::outlet::Outlet;
-use crate::queue::Queue;
+use crate::passage::{Due, Passage};
 
 /// With more than this not yet written the child's pipe is left alone, so that it waits as without us.
 const QUEUE_BYTES: usize = 64 * 1024;
@@ -22,9 +20,8 @@ pub(crate) struct Lane {
     stream: Stream,
     from: Option<OwnedFd>,
     to: Option<Outlet>,
-    gather: Gather,
+    passage: Passage,
     pub(crate) gather_us: Option<u64>,
-    queue: Queue,
 }
 
 /// Where a lane's descriptors stand in a round's poll.
@@ -39,7 +36,7 @@ impl Lane {
         // The pipe's other end is another open file, so this does not reach the child.
         rustix::io::ioctl_fionbio(&from, true)?;
         let to = Some(Outlet::new(to)?);
-        Ok(Self { stream, from: Some(from), to, gather: Gather::new(), gather_us: None, queue: Queue::default() })
+        Ok(Self { stream, from: Some(from), to, passage: Passage::new(), gather_us: None })
     }
 
     /// Nothing more comes, and all that came is recorded and written.
@@ -49,21 +46,21 @@ impl Lane {
 
     /// All that came so far is recorded and written.
     pub(crate) fn is_drained(&self) -> bool {
-        self.gather.is_empty() && self.queue.is_empty()
+        self.passage.is_empty()
     }
 
     pub(crate) fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) -> Places {
         let mut places = Places::default();
         if let Some(from) = &self.from
-            && self.queue.len() < QUEUE_BYTES
-            && self.gather.has_room()
+            && self.passage.to_show().len() < QUEUE_BYTES
+            && self.passage.has_room()
         {
             places.from = Some(fds.len());
             fds.push(PollFd::new(from, PollFlags::IN));
         }
         if let Some(to) = &self.to {
             // Without OUT, too: that its reader is gone is told unasked.
-            let events = if self.queue.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
+            let events = if self.passage.to_show().is_empty() { PollFlags::empty() } else { PollFlags::OUT };
             places.to = Some(fds.len());
             fds.push(PollFd::from_borrowed_fd(to.as_fd(), events));
         }
@@ -80,7 +77,7 @@ impl Lane {
         if flags(places.from).is_empty() {
             return places.from.is_none();
         }
-        match self.gather.read(from, now_us) {
+        match self.passage.read(from, now_us) {
             Ok(1..) => {}
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Ok(0) | Err(_) => self.from = None,
@@ -88,51 +85,46 @@ impl Lane {
         true
     }
 
-    /// Gives the recorder what is due and writes what it accepted.
-    pub(crate) fn submit(&mut self, link: &mut Link<'_>) -> Result<(), TeeError> {
+    /// Gives the recorder what is due.
+    pub(crate) fn submit(&mut self, link: &mut Link<'_>) {
         self.gather_us = None;
-        loop {
-            match self.gather.due(link.now_us, self.from.is_none()) {
-                Due::Nothing => break,
+        while link.has_room() {
+            match self.passage.due(link.now_us, self.from.is_none()) {
+                Due::Nothing => return,
                 Due::At(us) => {
                     self.gather_us = Some(us);
-                    break;
+                    return;
                 }
                 Due::Now(count) => {
-                    let bytes = self.gather.front(count);
-                    if !link.offer(Message::Output { stream: self.stream, bytes })? {
-                        break;
-                    }
-                    if self.to.is_some() {
-                        self.queue.push(bytes);
-                    }
-                    self.gather.taken(count, link.now_us);
+                    link.submit(Message::Output { stream: self.stream, bytes: self.passage.front(count) });
+                    self.passage.submitted(count, link.now_us);
                 }
             }
         }
-        self.write();
-        Ok(())
+    }
+
+    /// So many bytes of what was submitted are accepted.
+    pub(crate) fn accept(&mut self, count: usize) {
+        self.passage.accept(count);
     }
 
     /// Shows the recorder's own text on this stream.
-    pub(crate) fn show(&mut self, text: &str) {
-        if self.to.is_some() {
-            self.queue.push(text.as_bytes());
-            self.write();
-        }
+    pub(crate) fn insert(&mut self, text: &str) {
+        self.passage.insert(text);
     }
 
-    fn write(&mut self) {
-        while let Some(to) = &self.to
-            && !self.queue.is_empty()
-        {
-            match to.write(self.queue.front()) {
+    /// Writes what was accepted.
+    pub(crate) fn write(&mut self) {
+        while !self.passage.to_show().is_empty() {
+            // Nobody reads it: it is recorded, and gone.
+            let written = self.to.as_ref().map_or(Ok(usize::MAX), |to| to.write(self.passage.to_show()));
+            match written {
                 Ok(0) => return,
-                Ok(count) => self.queue.taken(count),
+                Ok(count) => self.passage.show(count),
                 Err(_) => self.close_outer(),
             }
         }
-        if self.from.is_none() && self.gather.is_empty() {
+        if self.from.is_none() && self.passage.is_empty() {
             self.release();
         }
     }
@@ -140,7 +132,6 @@ impl Lane {
     /// Nobody reads it any more: the child is to be told by its next write, as without us.
     fn close_outer(&mut self) {
         self.from = None;
-        self.queue.clear();
         self.release();
     }
 

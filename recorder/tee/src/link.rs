@@ -1,14 +1,31 @@
-//! The recorder as the relays see it: time that does not go back, refusals that are tried again, notices, ticks.
+//! The recorder as the relays see it: time that does not go back, messages on their way, what of them was accepted.
+//!
+//! Not for the bytes: each stream keeps its own until they may go on (`passage`, `typed`, `feed`).
 
 use std::collections::VecDeque;
+use std::os::fd::BorrowedFd;
 
 use crate::clock::Clock;
 use crate::error::TeeError;
-use crate::message::{Message, Outcome, Recorder, RecorderError};
+use crate::message::{Message, Outcome, Recorder, Reply, Stream};
 
-/// After a refusal the next try comes after 10 ms, then after twice the last wait, up to 200 ms: a person sees no
-/// difference, and a full disk is not polled at full speed.
-const RETRY_US: (u64, u64) = (10_000, 200_000);
+/// More messages than this are not on their way at once: what is read meanwhile gathers instead.
+const MESSAGES: usize = 500;
+
+/// What goes on now, in the order in which it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Passed {
+    /// So many bytes of an output stream may be shown.
+    Output(Stream, usize),
+    /// The next input that was submitted may be given to the child.
+    Input,
+    /// The end of input may be given to the child.
+    InputEnd,
+    /// The size is recorded.
+    Resize,
+    /// The recorder's own text is to be shown.
+    Notice(String),
+}
 
 /// The recorder in the hands of a relay.
 pub(crate) struct Link<'r> {
@@ -16,20 +33,17 @@ pub(crate) struct Link<'r> {
     clock: Clock,
     pub(crate) now_us: u64,
     tick_us: Option<u64>,
-    submitted: bool,
-    retry: Option<Retry>,
-    /// Shown while there was no room, to be submitted first.
-    owed: VecDeque<String>,
-    /// To be shown, accepted or (in `owed` too) not.
-    pub(crate) show: Vec<String>,
-    /// Asked of the recorder, not accepted yet.
-    waiting: VecDeque<String>,
-}
-
-#[derive(Clone, Copy)]
-struct Retry {
-    at_us: u64,
-    wait_us: u64,
+    /// Something was submitted, or there was news, since the last tick.
+    stirred: bool,
+    /// Number of the last message.
+    number: u64,
+    /// Messages up to this number are accepted.
+    accepted: u64,
+    /// Numbers that are not accepted yet, or whose bytes have not been let go on.
+    waiting: VecDeque<(u64, Passed)>,
+    /// Texts to show, each after the messages up to its number.
+    texts: VecDeque<(u64, String)>,
+    ends: Option<Outcome>,
 }
 
 impl<'r> Link<'r> {
@@ -39,11 +53,12 @@ impl<'r> Link<'r> {
             clock,
             now_us: clock.now_us(),
             tick_us: Some(0),
-            submitted: false,
-            retry: None,
-            owed: VecDeque::new(),
-            show: Vec::new(),
+            stirred: false,
+            number: 0,
+            accepted: 0,
             waiting: VecDeque::new(),
+            texts: VecDeque::new(),
+            ends: None,
         }
     }
 
@@ -52,100 +67,77 @@ impl<'r> Link<'r> {
         self.now_us = self.now_us.max(self.clock.now_us());
     }
 
-    /// Offers a message; `false` is "not now", and the caller keeps it.
-    pub(crate) fn offer(&mut self, message: Message<'_>) -> Result<bool, TeeError> {
-        if !self.settle()? {
-            return Ok(false);
-        }
-        self.submit(message)
+    /// Whether one more message may be on its way.
+    pub(crate) fn has_room(&self) -> bool {
+        self.waiting.len() < MESSAGES
     }
 
-    /// Submits the texts that were shown while there was no room; `false` while there still is none.
-    fn settle(&mut self) -> Result<bool, TeeError> {
-        if self.retry.is_some_and(|retry| self.now_us < retry.at_us) {
-            return Ok(false);
-        }
-        while let Some(text) = self.owed.pop_front() {
-            if !self.submit(Message::Notice { text: &text })? {
-                self.owed.push_front(text);
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn submit(&mut self, message: Message<'_>) -> Result<bool, TeeError> {
-        match self.recorder.submit(self.now_us, message) {
-            Ok(()) => {
-                self.retry = None;
-                self.submitted = true;
-                Ok(true)
-            }
-            Err(error) => self.refused(error).map(|()| false),
-        }
-    }
-
-    fn refused(&mut self, error: RecorderError) -> Result<(), TeeError> {
-        match error {
-            RecorderError::Fatal(text) => Err(TeeError::Recorder(text)),
-            RecorderError::Full { notice } => {
-                let wait_us = self.retry.map_or(RETRY_US.0, |retry| (retry.wait_us * 2).min(RETRY_US.1));
-                self.retry = Some(Retry { at_us: self.now_us + wait_us, wait_us });
-                if let Some(text) = notice {
-                    self.owed.push_back(text.clone());
-                    self.show.push(text);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Lets the recorder do what time brings. To be called last in a round, after all was shown.
-    pub(crate) fn tick(&mut self) -> Result<Option<Outcome>, TeeError> {
-        if !self.submitted && self.tick_us.is_none_or(|at| self.now_us < at) {
-            self.offer_notices()?;
-            return Ok(None);
-        }
-        self.submitted = false;
-        match self.recorder.tick(self.now_us) {
-            Ok(next) => self.tick_us = next,
-            Err(error) => {
-                self.refused(error)?;
-                self.tick_us = Some(self.now_us + RETRY_US.1);
-            }
-        }
-        while let Some(text) = self.recorder.notice() {
-            self.waiting.push_back(text);
-        }
-        self.offer_notices()?;
-        Ok(self.recorder.must_end())
-    }
-
-    /// Offers the recorder's own texts, and what was shown while there was no room.
-    fn offer_notices(&mut self) -> Result<(), TeeError> {
-        while let Some(text) = self.waiting.pop_front() {
-            if !self.offer(Message::Notice { text: &text })? {
-                self.waiting.push_front(text);
-                return Ok(());
-            }
-            self.show.push(text);
-        }
-        self.settle().map(|_| ())
-    }
-
-    /// Whether every text that was shown is accepted.
+    /// Whether everything submitted has gone on.
     pub(crate) fn is_settled(&self) -> bool {
-        self.owed.is_empty()
+        self.waiting.is_empty() && self.texts.is_empty()
+    }
+
+    /// Gives the recorder a message; [`Link::passed`] tells when it was accepted.
+    pub(crate) fn submit(&mut self, message: Message<'_>) {
+        let passes = match message {
+            Message::Output { stream, bytes } => Passed::Output(stream, bytes.len()),
+            Message::Input { .. } => Passed::Input,
+            Message::InputEnd => Passed::InputEnd,
+            Message::Resize { .. } => Passed::Resize,
+        };
+        self.number += 1;
+        self.stirred = true;
+        self.waiting.push_back((self.number, passes));
+        self.recorder.submit(self.number, self.now_us, message);
+    }
+
+    /// Hears what the recorder has to say.
+    pub(crate) fn hear(&mut self) -> Result<(), TeeError> {
+        while let Some(reply) = self.recorder.reply() {
+            match reply {
+                Reply::Accepted(number) => self.accepted = self.accepted.max(number),
+                Reply::Notice(text) => self.texts.push_back((self.accepted, text)),
+                Reply::Terminate(outcome) => self.ends = self.ends.or(Some(outcome)),
+                Reply::Failed(text) => return Err(TeeError::Recorder(text)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The next thing that goes on, of what was heard.
+    pub(crate) fn passed(&mut self) -> Option<Passed> {
+        let next = self.waiting.front().filter(|(number, _)| *number <= self.accepted).map(|(number, _)| *number);
+        let text_first = self.texts.front().is_some_and(|(after, _)| next.is_none_or(|number| number > *after));
+        if text_first {
+            return self.texts.pop_front().map(|(_, text)| Passed::Notice(text));
+        }
+        next.and_then(|_| self.waiting.pop_front()).map(|(_, passes)| passes)
+    }
+
+    /// Lets the recorder do what time brings; the session has to end where it says so. To be called last in a round,
+    /// after all was shown.
+    pub(crate) fn tick(&mut self) -> Result<Option<Outcome>, TeeError> {
+        if self.stirred || self.tick_us.is_some_and(|at| self.now_us >= at) {
+            self.stirred = false;
+            self.tick_us = self.recorder.tick(self.now_us);
+            self.hear()?;
+        }
+        Ok(self.ends)
+    }
+
+    /// To be waited for: readable when the recorder has something to say.
+    pub(crate) fn news(&mut self) -> Option<BorrowedFd<'_>> {
+        self.recorder.news()
+    }
+
+    /// It was readable.
+    pub(crate) fn has_news(&mut self) {
+        self.stirred = true;
     }
 
     /// The time at which the next round must come, whatever else happens.
-    pub(crate) fn wake_us(&mut self) -> Option<u64> {
-        if self.retry.is_some_and(|retry| retry.at_us <= self.now_us) {
-            // What was refused is no longer there to be offered, or is about to be.
-            self.retry = None;
-        }
-        let texts = (!self.owed.is_empty() || !self.waiting.is_empty()).then_some(self.now_us + RETRY_US.0);
-        earliest(earliest(self.retry.map(|retry| retry.at_us), texts), self.tick_us)
+    pub(crate) fn wake_us(&self) -> Option<u64> {
+        self.tick_us
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the tee and a recorder say to each other, and how a session ended.
 //!
-//! The tee shows only what `submit` accepted. Called in place in standalone use; an agent's socket is one more
-//! implementation. Not for how anything is stored: that is the recorder's.
+//! Messages go to the recorder with rising numbers, and the recorder says up to which number it has accepted them: in
+//! bulk several are on their way at once, and only what was accepted is shown or passed on. A recorder may do its work
+//! within the call, on a thread of its own, or at the other end of a socket. Not for how anything is stored: that is the
+//! recorder's.
 
-use std::fmt;
+use std::os::fd::BorrowedFd;
 
 /// Which of the child's output streams; a terminal has only `Output`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,59 +42,45 @@ pub enum Message<'a> {
         /// Rows.
         rows: u16,
     },
-    /// The recorder's own text, about to be shown (or, after [`RecorderError::Full`], shown already).
-    Notice {
-        /// The exact text that the terminal gets.
-        text: &'a str,
-    },
 }
 
-/// The most bytes one [`Message::Output`] carries.
+/// The most bytes of one stream that wait for their acceptance, and so the most that one [`Message::Output`] carries.
 pub const GATHER_BYTES: usize = 256 * 1024;
 
-/// Why a message was not accepted.
+/// What a recorder says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RecorderError {
-    /// No room now: the tee holds the output and offers the same message again after ticks.
-    Full {
-        /// To be shown at once, unrecorded for now; the tee submits it as a [`Message::Notice`] once there is room.
-        notice: Option<String>,
-    },
-    /// It never will be: the session ends.
-    Fatal(String),
+pub enum Reply {
+    /// A `write(2)` to the journal of every message up to this number has returned: their bytes may be shown.
+    Accepted(u64),
+    /// A text to show after what was accepted. The recorder has recorded it in this place; or, where it says that
+    /// nothing can be recorded, will as soon as it can.
+    Notice(String),
+    /// The session must end now, and as this.
+    Terminate(Outcome),
+    /// Nothing more will ever be accepted: the session ends.
+    Failed(String),
 }
 
-impl fmt::Display for RecorderError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full { .. } => f.write_str("no room in the journal"),
-            Self::Fatal(text) => f.write_str(text),
-        }
-    }
-}
-
-impl std::error::Error for RecorderError {}
-
-/// The recording side. All calls come from the thread that runs the relay.
+/// The recording side. All calls come from the thread that runs the relay, and none waits for anything but a
+/// `write(2)`.
 pub trait Recorder {
-    /// Takes one message. `time_us` is microseconds of CLOCK_BOOTTIME since the session's start and never goes back.
+    /// Takes message `number`: 1, 2, 3 and so on. `time_us` is microseconds of CLOCK_BOOTTIME since the session's start
+    /// and never goes back.
     ///
-    /// After `Ok` the message is accepted: a `write(2)` of it to the journal has returned. After `Full` nothing of it is kept.
-    fn submit(&mut self, time_us: u64, message: Message<'_>) -> Result<(), RecorderError>;
+    /// The message is the recorder's from now on: it is accepted once, however long that takes, and never offered again.
+    /// The tee bounds what waits: [`GATHER_BYTES`] of each output stream, some keys, and 512 messages.
+    fn submit(&mut self, number: u64, time_us: u64, message: Message<'_>);
 
-    /// Does what time brings (sync, cut by age, masked input). Gives back the time of the next call, `None` for no need.
-    ///
-    /// Called at the latest then, and after submits, at most once a round of the relay; `Err(Full)` counts as a wish to
-    /// be called again soon.
-    fn tick(&mut self, time_us: u64) -> Result<Option<u64>, RecorderError>;
+    /// The next thing it has to say. Asked after every call, and when [`Recorder::news`] is readable, until there is none.
+    fn reply(&mut self) -> Option<Reply>;
 
-    /// A text to show now (banner, warning). Asked after every tick; the tee submits it as a notice, then shows it.
-    fn notice(&mut self) -> Option<String> {
-        None
-    }
+    /// Does what time brings (sync, cut by age, masked input, another try). Gives back the time of the next call, `None`
+    /// for no need. Called at the latest then, and after submits and news, at most once a round of the relay.
+    fn tick(&mut self, time_us: u64) -> Option<u64>;
 
-    /// Whether the session must end now, and as what (idle timeout, maximum duration). Asked after every tick.
-    fn must_end(&mut self) -> Option<Outcome> {
+    /// Readable when there may be a reply that no call has brought. Asked each time before the relay waits; `None` when
+    /// nothing can come by itself.
+    fn news(&mut self) -> Option<BorrowedFd<'_>> {
         None
     }
 }
@@ -103,7 +91,7 @@ pub enum InputCapture {
     /// Input passes unseen; in exec sessions the child inherits standard input untouched.
     #[default]
     Off,
-    /// Every byte is submitted before the child gets it.
+    /// Every byte is accepted before the child gets it.
     On,
 }
 

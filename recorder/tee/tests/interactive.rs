@@ -23,16 +23,54 @@ fn all_byte_values_pass_both_ways() {
     assert_eq!(folder.input(), all);
 }
 
+/// A recorder that accepts within the call, and one that does so on a thread of its own.
+const WAYS: [&[&str]; 2] = [&[], &["--late-us", "300"]];
+
 #[test]
 fn what_is_shown_is_what_was_recorded() {
+    for way in WAYS {
+        let folder = Folder::new();
+        let data: Vec<u8> = (0..10_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        fs::write(folder.path("data"), &data).unwrap();
+        let script = format!("stty raw; cat {}", folder.path("data").display());
+        let mut terminal = Terminal::run(tee(&folder, way).args(sh(script)));
+        assert!(terminal.finish().success());
+        assert!(terminal.seen == data, "{way:?}: {} of {} bytes shown, or others", terminal.seen.len(), data.len());
+        assert!(folder.output() == data, "{way:?}: the record is not what was written");
+    }
+}
+
+#[test]
+fn nothing_is_shown_before_it_is_in_the_record() {
     let folder = Folder::new();
-    let data: Vec<u8> = (0..10_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    fs::write(folder.path("data"), &data).unwrap();
-    let script = format!("stty raw; cat {}", folder.path("data").display());
-    let mut terminal = Terminal::run(tee(&folder, &[]).args(sh(script)));
+    let script = "stty raw; for i in 1 2 3 4 5 6 7 8; do head -c 70000 /dev/zero | tr '\\0' $i; sleep 0.01; done";
+    let mut terminal = Terminal::run(tee(&folder, &["--late-us", "5000"]).args(sh(script)));
+    while terminal.read(Duration::from_millis(20)) && terminal.seen.len() < 560_000 {
+        let recorded = folder.output();
+        assert!(recorded.starts_with(&terminal.seen), "{} shown, {} recorded", terminal.seen.len(), recorded.len());
+    }
     assert!(terminal.finish().success());
-    assert!(terminal.seen == data, "{} of {} bytes shown, or others", terminal.seen.len(), data.len());
-    assert!(folder.output() == data, "the record is not what was written");
+    assert_eq!(terminal.seen.len(), 560_000);
+}
+
+#[test]
+fn what_waits_for_a_recorder_is_bounded() {
+    let folder = Folder::new();
+    // The second message is accepted after half a minute: until then the writer must come to a stop.
+    let script = "stty raw; i=0; while :; do head -c 50000 /dev/zero; i=$((i+1)); echo $i > count; done";
+    let mut command = tee(&folder, &["--late-us", "30000000"]);
+    let mut terminal = Terminal::run(command.current_dir(folder.path("")).args(sh(script)));
+    let count = || fs::read_to_string(folder.path("count")).unwrap_or_default().trim().parse().unwrap_or(0_usize);
+    let mut last = (0, Instant::now());
+    until("the writer waits", || {
+        if count() != last.0 {
+            last = (count(), Instant::now());
+        }
+        last.1.elapsed() > Duration::from_millis(700)
+    });
+    assert!(count() * 50_000 < 1_000_000, "{} writes", count());
+    assert!(terminal.seen.is_empty());
+    terminal.child.kill().unwrap();
 }
 
 #[test]
@@ -239,7 +277,8 @@ fn the_last_words_of_a_program_are_shown_and_recorded() {
     for round in 0..20 {
         let folder = Folder::new();
         let script = "stty raw; head -c 65536 /dev/zero | tr '\\0' y";
-        let mut terminal = Terminal::run(tee(&folder, &[]).args(sh(script)));
+        let way: &[&str] = if round % 4 == 0 { &["--late-us", "20000"] } else { &[] };
+        let mut terminal = Terminal::run(tee(&folder, way).args(sh(script)));
         assert!(terminal.finish().success());
         assert_eq!(terminal.seen.len(), 65536, "round {round}");
         assert!(folder.output() == terminal.seen);
@@ -279,6 +318,39 @@ fn captured_input_waits_for_room_but_an_interrupt_does_not() {
     assert!(terminal.finish().success());
     assert!(terminal.text().contains("got word"), "{}", terminal.text());
     assert_eq!(folder.input(), b"\x03word\n");
+}
+
+#[test]
+fn captured_input_is_passed_on_once_it_is_accepted() {
+    let folder = Folder::new();
+    let script = "echo ready; read a; read b; echo \"$a and $b\"";
+    let mut terminal = Terminal::run(tee(&folder, &["--input", "--late-us", "30000"]).args(sh(script)));
+    terminal.wait_for("ready");
+    terminal.type_in("one\n");
+    terminal.type_in("two\n");
+    terminal.wait_for("one and two");
+    assert!(terminal.finish().success());
+    assert_eq!(folder.input(), b"one\ntwo\n");
+    assert_eq!(folder.output(), terminal.seen);
+}
+
+#[test]
+fn what_was_written_before_a_stop_is_shown_before_the_prompt() {
+    for way in ["", "--late-us 20000"] {
+        let folder = Folder::new();
+        let mut terminal = shell();
+        let demo = harness::demo();
+        let line = format!("{} {way} {} sh -c 'echo before; kill -STOP $$'\n", demo.display(), folder.out().display());
+        terminal.type_in(line);
+        terminal.wait_for("Stopped");
+        let text = terminal.text();
+        assert!(text.find("before\r\n") < text.find("Stopped"), "{way}: {text}");
+        terminal.wait_for_prompt();
+        terminal.type_in("fg\n");
+        terminal.wait_for_prompt();
+        terminal.type_in("exit 0\n");
+        assert!(terminal.finish().success());
+    }
 }
 
 #[test]
