@@ -20,8 +20,10 @@ use hansard_sinks::Sink;
 use rand::RngCore as _;
 
 use crate::capture::masking::{Masking, Prompts};
+use crate::capture::quota::Quota;
+use crate::capture::recorder::SessionRecorder;
 use crate::capture::segments::{Blocked, Segments, Shape};
-use crate::capture::session::{Quota, SessionRecorder};
+use crate::capture::session::Session;
 use crate::capture::who::{Host, Stated, Surroundings, identify};
 use crate::cli::InputMode;
 use crate::config::Config;
@@ -141,7 +143,7 @@ impl Live {
         let begun = Segments::begin(
             Arc::clone(&dir),
             sync,
-            closer,
+            Arc::new(closer),
             recipients,
             shape,
             signer,
@@ -159,7 +161,7 @@ impl Live {
             .then(|| Prompts::new(&config.input.prompt_patterns).map(Masking::new))
             .transpose()
             .map_err(Failure::new)?;
-        let recorder = SessionRecorder::new(segments, masking, limit, quota, stall);
+        let recorder = SessionRecorder::new(Session::new(segments, masking, limit, quota, stall));
         let checkpoints =
             Checkpoints::start(Arc::clone(chain), spool.clone(), shipper.waker()).map_err(Failure::new)?;
         Ok(Self { recorder, session, dir, shipper, checkpoints, final_wait: config.ship.final_wait, addresses })
@@ -174,8 +176,8 @@ impl Live {
     pub fn end(mut self, t_us: u64, stop: Stop, progress: impl FnMut(&[Status])) -> Result<Ended, Failure> {
         let hint = "what was recorded is kept; `hansard-record ship` closes the session as recovered";
         self.recorder.finish(t_us / 1_000, stop).map_err(|b| blocked(b).hint(hint))?;
-        if !self.recorder.segments().closer().wait_ended(CLOSE_LIMIT) {
-            let trouble = self.recorder.segments().closer().progress().trouble;
+        if !self.recorder.closer().wait_ended(CLOSE_LIMIT) {
+            let trouble = self.recorder.closer().progress().trouble;
             let what = trouble.unwrap_or_else(|| "the disk does not answer".into());
             return Err(Failure::new(format_args!("session {} could not be closed: {what}", self.session)).hint(hint));
         }

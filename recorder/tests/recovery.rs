@@ -19,7 +19,7 @@ use hansard_schemas::segment::Checker;
 use hansard_schemas::session::{Stop, StopOutcome};
 use hansard_schemas::verdict::{SegmentFact, Summary, Verdict, judge};
 use hansard_schemas::{SessionId, Timestamp};
-use hansard_tee::{Message, Recorder as _, Stream};
+use hansard_tee::{Message, Recorder as _, Reply, Stream};
 
 struct Place {
     dir: tempfile::TempDir,
@@ -111,8 +111,9 @@ fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
-fn show(live: &mut Live, t_us: u64, text: &str) {
-    live.recorder.submit(t_us, Message::Output { stream: Stream::Output, bytes: text.as_bytes() }).unwrap();
+fn show(live: &mut Live, number: u64, t_us: u64, text: &str) {
+    live.recorder.submit(number, t_us, Message::Output { stream: Stream::Output, bytes: text.as_bytes() });
+    assert_eq!(live.recorder.reply(), Some(Reply::Accepted(number)));
 }
 
 fn stop() -> Stop {
@@ -126,10 +127,10 @@ fn rec_1_a_crash_at_any_moment_is_closed_as_recovered_once() {
     let session = live.session();
     let mut crashes = vec![place.crash()];
     for second in 1..8 {
-        show(&mut live, second * 1_000_000, "some output\r\n");
+        show(&mut live, second, second * 1_000_000, "some output\r\n");
         crashes.push(place.crash());
         // From the sixth on, the segment is five seconds old and is cut.
-        live.recorder.tick(second * 1_000_000).unwrap();
+        live.recorder.tick(second * 1_000_000);
         crashes.push(place.crash());
     }
     for crash in crashes {
@@ -151,7 +152,7 @@ fn a_recovery_that_was_interrupted_goes_on_with_what_it_has_said() {
     let place = Place::new();
     let mut live = place.start();
     let session = live.session();
-    show(&mut live, 1_000, "some output\r\n");
+    show(&mut live, 1, 1_000, "some output\r\n");
     let crash = place.crash();
     assert_eq!(crash.recover(session), Found::Recovered { segment: 0, blocks: 2 });
     let dir = crash.take(session);
@@ -178,7 +179,7 @@ fn chain_2_a_crash_after_the_last_segment_gets_its_end() {
     let place = Place::new();
     let mut live = place.start();
     let session = live.session();
-    show(&mut live, 1_000, "some output\r\n");
+    show(&mut live, 1, 1_000, "some output\r\n");
     live.end(2_000, stop(), |_| {}).unwrap();
     // Copies, because this process has the lock until its threads are gone.
     assert_eq!(place.crash().recover(session), Found::Ended);
@@ -186,7 +187,7 @@ fn chain_2_a_crash_after_the_last_segment_gets_its_end() {
     let before = Place::new();
     let mut other = before.start();
     let session = other.session();
-    show(&mut other, 1_000, "some output\r\n");
+    show(&mut other, 1, 1_000, "some output\r\n");
     let chain = before.dir.path().join("chain.before");
     copy_tree(&before.spool().join("chain"), &chain);
     other.end(2_000, stop(), |_| {}).unwrap();

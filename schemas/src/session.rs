@@ -196,6 +196,16 @@ impl Streams {
         count.events = count.events.saturating_add(events);
         count.bytes = count.bytes.saturating_add(bytes);
     }
+
+    /// Adds what another count holds.
+    pub fn merge(&mut self, other: &Self) {
+        use crate::cast::Code;
+        for (code, count) in [(Code::Output, other.o), (Code::Error, other.e), (Code::Input, other.i)] {
+            if let Some(StreamCount { events, bytes }) = count {
+                self.add(code, events, bytes);
+            }
+        }
+    }
 }
 
 /// The footer: the last block of every closed segment.

@@ -207,6 +207,58 @@ fn a_failing_write_loses_nothing_that_was_displayed() {
 }
 
 #[test]
+fn a_failing_write_in_bulk_loses_nothing_and_doubles_nothing() {
+    let _heavy = heavy();
+    for (inject, gap) in [
+        ("write:error=EIO:when=9..11", true),
+        ("write:error=EDQUOT:when=9..11", false),
+        ("write:error=ENOSPC:when=9..900+7", false),
+    ] {
+        let home = Home::new();
+        home.configure("[journal]\nmax_segment = 67108864\nstall = \"60s\"\n[ship]\ninterval = \"1h\"\n");
+        let (emit, length) = (programs::own("emit"), 24_usize << 20);
+        let script = format!("echo ready; read x; exec {} --raw lines 1 {length} 65536", emit.display());
+        let mut terminal = Terminal::running(&home.record_sh(&script));
+        terminal.wait_text("ready\r\n");
+        let segment = open_segment(&home.spool());
+        let fault = Fault::on(terminal.pid(), &segment, "write", inject, &home.join("strace.log"));
+        terminal.type_in("\n");
+        assert_eq!(terminal.status(LONG), 0, "{inject}");
+        drop(fault);
+        let stream = [b"ready\r\n\r\n", &*stream::lines(1, length)].concat();
+        assert!(without_notices(&terminal.drained()) == stream, "{inject}: what was displayed is not the stream");
+        assert!(without_notices(&home.raw("latest")) == stream, "{inject}: what was recorded is not the stream");
+        home.assert_complete();
+        let cast = String::from_utf8(home.export("latest", "cast")).expect("asciicast is UTF-8");
+        let says_so = cast.lines().any(|l| l.contains("\"g\"") && l.contains("damaged"));
+        assert_eq!(says_so, gap, "{inject}");
+    }
+}
+
+#[test]
+fn while_a_write_hangs_in_bulk_keys_pass() {
+    let _heavy = heavy();
+    let home = Home::new();
+    home.configure("[journal]\nstall = \"300ms\"\n[ship]\ninterval = \"1h\"\n");
+    let emit = programs::own("emit");
+    let script = format!("trap 'echo interrupted > int; exit 7' INT; echo ready; read x; {} bulk", emit.display());
+    let mut terminal = Terminal::running(&home.record_sh(&script));
+    terminal.wait_text("ready\r\n");
+    let segment = open_segment(&home.spool());
+    let fault = Fault::on(terminal.pid(), &segment, "write", "write:delay_enter=4000000:when=20", &home.join("log"));
+    terminal.type_in("\n");
+    terminal.wait_text("the disk of the spool does not answer");
+    let begun = Instant::now();
+    terminal.type_in("\x03");
+    wait_until("the interrupt", SOON, || home.join("int").exists().then_some(()));
+    assert!(begun.elapsed() < Duration::from_secs(2), "the key came after {:?}", begun.elapsed());
+    assert_eq!(terminal.status(SOON), 7);
+    drop(fault);
+    assert!(without_notices(&home.raw("latest")).starts_with(&without_notices(&terminal.drained())));
+    home.assert_complete();
+}
+
+#[test]
 fn a_write_cut_short_is_continued() {
     // Only part of a block reaches the file, then the disk is full: what follows must be the rest of that very block.
     let session = session("");

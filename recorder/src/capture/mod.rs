@@ -2,10 +2,15 @@
 //!
 //! The relay itself, and everything that touches the terminal, is `hansard_tee`.
 
+pub mod batch;
 pub mod bounded;
+mod bulk;
 pub mod clock;
 pub mod epoch;
+mod hold;
 pub mod masking;
+pub mod quota;
+pub mod recorder;
 pub mod segments;
 pub mod session;
 pub mod who;

@@ -1,7 +1,9 @@
 //! The open segment of a session: lines go in, sealed blocks go to the journal, closed segments to the closer.
 //!
-//! All of it runs on the relay's thread and blocks on nothing but `write(2)`. Bytes that could not be written stay in
-//! `out` and are continued, never sealed again (BLK-4). Not for what the lines say: that is `session`.
+//! All of it runs on the thread that has the session and blocks on nothing but `write(2)`. Lines are staged, sealed as
+//! one block, written, and only then forgotten: sealed bytes that could not be written are continued, never sealed again
+//! (BLK-4), and where their file is given up, the lines are sealed in the next. Not for what the lines say: that is
+//! `session`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -65,11 +67,39 @@ struct Open {
     durable_blocks: u64,
 }
 
+/// Lines that are to be the next block, until they are in the journal.
+#[derive(Default)]
+struct Staged {
+    lines: Vec<u8>,
+    streams: Streams,
+    /// Where the intervals stood before them.
+    before: Encoder,
+    /// Sealed into `out` for the open segment.
+    sealed: bool,
+}
+
+impl Staged {
+    /// They are in the journal. What was shown on a terminal may be a secret: the buffer is reused, and wiped for it.
+    fn forget(&mut self) {
+        wipe(&mut self.lines);
+        self.streams = Streams::default();
+        self.sealed = false;
+    }
+}
+
+/// Empties a buffer that will be used again, and leaves nothing of what was in it.
+pub(super) fn wipe(bytes: &mut Vec<u8>) {
+    // Eight or more at a time, where writing each as volatile takes as long as sealing does.
+    bytes.fill(0);
+    std::hint::black_box(bytes.as_mut_slice());
+    bytes.clear();
+}
+
 /// The segments of one session, one of them open.
 pub struct Segments {
     dir: Arc<SessionDir>,
     sync: Arc<GroupSync>,
-    closer: Closer,
+    closer: Arc<Closer>,
     recipients: Recipients,
     shape: Shape,
     epoch: Epoch,
@@ -79,15 +109,17 @@ pub struct Segments {
     next_signer: Option<SigningKey>,
     next_number: u32,
     size: Size,
+    /// Position after what is staged.
     position: u64,
-    /// Position of what the journal holds; `position` is ahead of it while a block waits in `out`.
+    /// Position of what the journal holds.
     written_position: u64,
+    staged: Staged,
+    /// Sealed bytes, and how many of them are written.
     out: Vec<u8>,
     written: usize,
-    lines: Vec<u8>,
     stall: Arc<Flag>,
     /// Intervals of all lines of the session.
-    pub encoder: Encoder,
+    encoder: Encoder,
 }
 
 fn now() -> Timestamp {
@@ -100,7 +132,7 @@ impl Segments {
     pub fn begin(
         dir: Arc<SessionDir>,
         sync: Arc<GroupSync>,
-        closer: Closer,
+        closer: Arc<Closer>,
         recipients: Recipients,
         shape: Shape,
         signer: SigningKey,
@@ -125,14 +157,14 @@ impl Segments {
             size,
             position: 0,
             written_position: 0,
+            staged: Staged::default(),
             out: Vec::new(),
             written: 0,
-            lines: Vec::new(),
             stall,
             encoder: Encoder::new(),
         };
-        segments.lines.extend_from_slice(header_line);
-        segments.open_next(Some(entry))?;
+        segments.open_next(Some(entry), header_line)?;
+        segments.flush()?;
         Ok(segments)
     }
 
@@ -151,7 +183,28 @@ impl Segments {
         self.size = size;
     }
 
-    /// Writes what an earlier call could not. `Ok` means that everything sealed is in the journal.
+    /// Adds what `write_lines` appends to the next block. Only after a [`Self::flush`] that succeeded, or to what was
+    /// staged after one.
+    pub fn stage(&mut self, write_lines: impl FnOnce(&mut Encoder, &mut Vec<u8>, &mut Streams)) {
+        let Staged { lines, streams, before, .. } = &mut self.staged;
+        if lines.is_empty() {
+            before.clone_from(&self.encoder);
+        }
+        write_lines(&mut self.encoder, lines, streams);
+    }
+
+    /// Bytes of the lines that are staged.
+    pub fn staged(&self) -> usize {
+        self.staged.lines.len()
+    }
+
+    /// What is staged holds the session's messages up to this number.
+    pub fn set_position(&mut self, number: u64) {
+        self.position = number;
+    }
+
+    /// Seals and writes what is staged, after all that an earlier call could not write. `Ok` means that everything is in
+    /// the journal.
     pub fn flush(&mut self) -> Result<(), Blocked> {
         if self.written < self.out.len() {
             self.append()?;
@@ -161,9 +214,20 @@ impl Segments {
             self.closer.close(job);
         }
         if self.open.is_none() && self.next_signer.is_some() {
-            self.open_next(None)?;
+            let size = self.size.to_string();
+            let mut line = Vec::new();
+            Encoder::at(self.offset_ms()).text(&mut line, Code::Resize, self.offset_ms(), &size);
+            self.open_next(None, &line)?;
         }
-        Ok(())
+        if !self.staged.lines.is_empty() {
+            self.seal_staged()?;
+        }
+        if self.out.is_empty() { Ok(()) } else { self.append() }
+    }
+
+    /// Event time of what the journal holds, or is about to.
+    fn offset_ms(&self) -> u64 {
+        if self.staged.lines.is_empty() { self.encoder.offset_ms() } else { self.staged.before.offset_ms() }
     }
 
     fn append(&mut self) -> Result<(), Blocked> {
@@ -177,9 +241,12 @@ impl Segments {
             Ok(()) => {
                 self.out.clear();
                 self.written = 0;
-                self.written_position = self.position;
                 if let Some(open) = self.open.as_mut() {
                     open.durable_blocks = open.writer.blocks();
+                }
+                if self.staged.sealed {
+                    self.written_position = self.position;
+                    self.staged.forget();
                 }
                 Ok(())
             }
@@ -191,31 +258,15 @@ impl Segments {
         }
     }
 
-    /// Seals what `write_lines` appends as one block and writes it. The message at hand has position + 1.
-    pub fn block(&mut self, write_lines: impl FnOnce(&mut Encoder, &mut Vec<u8>, &mut Streams)) -> Result<(), Blocked> {
-        self.flush()?;
+    fn seal_staged(&mut self) -> Result<(), Blocked> {
         let Some(open) = self.open.as_mut() else {
             return Err(Blocked::Fatal("the recording has ended".into()));
         };
-        write_lines(&mut self.encoder, &mut self.lines, &mut open.streams);
-        self.position += 1;
-        if self.lines.is_empty() {
-            return Ok(());
-        }
         open.begun_ms.get_or_insert(self.encoder.offset_ms());
-        self.seal()?;
-        self.append()
-    }
-
-    fn seal(&mut self) -> Result<(), Blocked> {
-        let Some(open) = self.open.as_mut() else {
-            return Err(Blocked::Fatal("the recording has ended".into()));
-        };
-        let sealed = open.writer.seal(&self.lines, self.position, &mut self.out);
-        // What was shown on a terminal may be a secret: the buffer is reused, and wiped for it.
-        zeroize::Zeroize::zeroize(self.lines.as_mut_slice());
-        self.lines.clear();
-        sealed.map_err(fatal)
+        open.writer.seal(&self.staged.lines, self.position, &mut self.out).map_err(fatal)?;
+        open.streams.merge(&self.staged.streams);
+        self.staged.sealed = true;
+        Ok(())
     }
 
     /// Whether the open segment should close now.
@@ -302,10 +353,10 @@ impl Segments {
             return Ok(false);
         };
         file.mark_damaged();
-        // What was sealed and not written was not accepted either: the tee offers it again.
+        // What was sealed and not written is staged still: it is sealed anew, in the next segment.
         self.out.clear();
         self.written = 0;
-        self.position = self.written_position;
+        self.staged.sealed = false;
         let next = SigningKey::generate();
         self.closer.close(CloseJob {
             number: open.number,
@@ -323,11 +374,11 @@ impl Segments {
                 session: self.dir.session(),
                 start: open.start,
                 offset_ms: open.offset_ms,
-                end_ms: self.encoder.offset_ms(),
+                end_ms: self.offset_ms(),
                 epoch: open.epoch,
                 keys: self.epoch.keys().clone(),
                 size: self.size,
-                position: self.position,
+                position: self.written_position,
             }),
         });
         self.next_signer = Some(next);
@@ -335,8 +386,9 @@ impl Segments {
         Ok(true)
     }
 
-    fn open_next(&mut self, entry: Option<String>) -> Result<(), Blocked> {
-        let now_ms = self.encoder.offset_ms();
+    /// Opens the next segment, whose first block is `line`; both are to be written by the next flush.
+    fn open_next(&mut self, entry: Option<String>, line: &[u8]) -> Result<(), Blocked> {
+        let now_ms = self.offset_ms();
         if self.epoch.is_over(now_ms) {
             self.epoch = Epoch::begin(self.epoch.number() + 1, &self.recipients, now_ms).map_err(fatal)?;
         }
@@ -360,12 +412,12 @@ impl Segments {
             signer: signer.public(),
             entry,
         };
-        let (writer, head) =
+        let (mut writer, head) =
             SegmentWriter::new(spec, &secret, self.epoch.keys(), self.shape.compression).map_err(fatal)?;
         self.sync.watch(file.shared(), self.dir.path().to_owned());
         self.file = Some(file);
         self.out.extend_from_slice(&head);
-        let first = self.next_number == 0;
+        writer.seal(line, self.written_position, &mut self.out).map_err(fatal)?;
         self.open = Some(Open {
             number: self.next_number,
             writer,
@@ -380,12 +432,7 @@ impl Segments {
             durable_blocks: 0,
         });
         self.next_number += 1;
-        if !first {
-            let size = self.size.to_string();
-            self.encoder.text(&mut self.lines, Code::Resize, now_ms, &size);
-        }
-        self.seal()?;
-        self.append()
+        Ok(())
     }
 
     /// Waits until everything of the open segment is durable; at the start of a session only.
@@ -394,7 +441,7 @@ impl Segments {
     }
 
     /// The closer, to wait for it at the end.
-    pub fn closer(&self) -> &Closer {
+    pub fn closer(&self) -> &Arc<Closer> {
         &self.closer
     }
 }

@@ -1,38 +1,32 @@
-//! One session's recorder: what the tee submits becomes event lines of the open segment.
+//! One session: what messages become, when segments are cut, what happens while nothing can be written.
 //!
-//! Called in place on the relay's thread. It decides what a message becomes (masking, bounded streams, markers, gaps)
-//! and when a segment is cut; the sealing and the journal are `segments`, the slow work is on other threads.
+//! It belongs to one thread at a time (`recorder` says which) and waits for nothing but `write(2)`. It decides masking,
+//! bounded streams, markers and gaps; the sealing and the journal are `segments`, the slow work is on other threads.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use hansard_schemas::Digest;
 use hansard_schemas::cast::{Code, Encoder, Gap, GapWhat, GapWhy, Size};
+use hansard_schemas::limits;
 use hansard_schemas::session::{Stop, Streams};
-use hansard_tee::{Message, Recorder, RecorderError, Stream};
+use hansard_tee::{Message, Reply, Stream};
 
+use super::batch::Batch;
 use super::bounded::Bounded;
 use super::clock::{Change, Watch};
+use super::hold::Hold;
 use super::masking::{Masking, Release};
+use super::quota::{Measured, Quota, Room};
 use super::segments::{Blocked, Segments};
-use crate::config::Full;
-use crate::journal::spool::{Spool, release_reserve};
+use crate::journal::closing::Closer;
+use crate::journal::spool::release_reserve;
 use crate::journal::stall::{self, StallWatch};
 
 /// How often the clocks and the quota are looked at, in milliseconds.
 const LOOK_MS: u64 = 1_000;
-/// How often the space that the spool occupies is measured, in milliseconds.
-const MEASURE_MS: u64 = 5_000;
-
-/// The spool's bounds, as the configuration has them.
-#[derive(Debug, Clone)]
-pub struct Quota {
-    /// The spool to measure.
-    pub spool: Spool,
-    /// Most bytes it may hold.
-    pub bytes: u64,
-    /// What happens then.
-    pub full: Full,
-}
+/// Lines with which a block is full whatever comes next: one more message, at its worst, stays below the format's limit.
+const STAGED_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
 enum InputState {
@@ -50,24 +44,30 @@ enum Bounds {
     Each(Box<[Bounded; 3]>),
 }
 
-/// The recorder of one session, called in place by the tee.
-pub struct SessionRecorder {
+/// A session that is being recorded.
+pub struct Session {
     segments: Segments,
     input: InputState,
     bounds: Bounds,
     clocks: Watch,
-    quota: Quota,
+    quota: Measured,
     looked_ms: u64,
-    measured_ms: u64,
-    over_quota: bool,
-    warned: bool,
     /// Output that policy had shown and not recorded: since when, and how much.
     dropped: Option<(u64, u64)>,
-    /// Messages that were sealed and could not be written at once; offered again, they are not sealed again.
-    unconfirmed: Vec<Unconfirmed>,
-    notices: Vec<String>,
-    hold_shown: bool,
     stall: StallWatch,
+    /// Submitted, not staged.
+    inbox: Batch,
+    /// Number of the last message that is staged, and of the last that is accepted.
+    staged: u64,
+    accepted: u64,
+    hold: Hold,
+    /// The latest time that was heard of, in microseconds.
+    now_us: u64,
+    /// When time brings something, in milliseconds.
+    next_ms: Option<u64>,
+    /// What only the end has to say is staged.
+    has_last_lines: bool,
+    replies: VecDeque<Reply>,
 }
 
 fn place(stream: Stream) -> (usize, Code, GapWhat) {
@@ -79,60 +79,9 @@ fn place(stream: Stream) -> (usize, Code, GapWhat) {
 
 const INPUT: usize = 2;
 
-/// A message that the tee was told to offer again although it was sealed. Other messages may come before it (the notice
-/// that output is held), and what is offered again may have grown.
-#[derive(Debug)]
-struct Unconfirmed {
-    kind: u8,
-    length: usize,
-    hash: u64,
-    /// In the journal by now.
-    written: bool,
-}
-
-/// Which stream a message belongs to, and its bytes.
-fn parts<'m>(message: &Message<'m>) -> (u8, &'m [u8]) {
-    match *message {
-        Message::Output { stream, bytes } => (u8::from(stream == Stream::Error), bytes),
-        Message::Input { bytes, hidden } => (2 + u8::from(hidden), bytes),
-        Message::InputEnd => (4, &[]),
-        Message::Resize { .. } => (5, &[]),
-        Message::Notice { text } => (6, text.as_bytes()),
-    }
-}
-
-fn hash_of(message: &Message<'_>, bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    if let Message::Resize { cols, rows } = message {
-        (cols, rows).hash(&mut hasher);
-    }
-    hasher.finish()
-}
-
-impl Unconfirmed {
-    fn new(message: &Message<'_>) -> Self {
-        let (kind, bytes) = parts(message);
-        Self { kind, length: bytes.len(), hash: hash_of(message, bytes), written: false }
-    }
-
-    /// What is left of a message that begins with this one; `None` when it is another.
-    fn rest<'m>(&self, message: &Message<'m>) -> Option<Message<'m>> {
-        let (kind, bytes) = parts(message);
-        let begins =
-            kind == self.kind && bytes.len() >= self.length && hash_of(message, &bytes[..self.length]) == self.hash;
-        let rest = bytes.get(self.length..).filter(|_| begins)?;
-        Some(match *message {
-            Message::Output { stream, .. } => Message::Output { stream, bytes: rest },
-            Message::Input { hidden, .. } => Message::Input { bytes: rest, hidden },
-            other => other,
-        })
-    }
-}
-
-impl SessionRecorder {
-    /// A recorder over an open session. `masking` where typed input is to be masked; `limit` bounds each stream of a
-    /// session without a terminal.
+impl Session {
+    /// Over its open segments. `masking` where typed input is to be masked; `limit` bounds each stream of a session
+    /// without a terminal.
     pub fn new(
         segments: Segments,
         masking: Option<Masking>,
@@ -146,26 +95,162 @@ impl SessionRecorder {
             bounds: limit
                 .map_or(Bounds::None, |n| Bounds::Each(Box::new([Bounded::new(n), Bounded::new(n), Bounded::new(n)]))),
             clocks: Watch::new(),
-            quota,
+            quota: Measured::new(quota),
             looked_ms: 0,
-            measured_ms: 0,
-            over_quota: false,
-            warned: false,
             dropped: None,
-            unconfirmed: Vec::new(),
-            notices: Vec::new(),
-            hold_shown: false,
             stall,
+            inbox: Batch::default(),
+            staged: 0,
+            accepted: 0,
+            hold: Hold::default(),
+            now_us: 0,
+            next_ms: None,
+            has_last_lines: false,
+            replies: VecDeque::new(),
         }
     }
 
-    /// The segments, for the end of the session.
-    pub fn segments(&mut self) -> &mut Segments {
-        &mut self.segments
+    /// Nothing waits: a message can be sealed at once.
+    pub fn is_ready(&self) -> bool {
+        self.inbox.is_empty() && !self.hold.is_on()
     }
 
-    fn record(&mut self, t_ms: u64, message: &Message<'_>) -> Result<(), Blocked> {
-        let bounds = &mut self.bounds;
+    /// Nothing can be written, and it is not yet time for another try.
+    pub fn is_held(&self) -> bool {
+        self.hold.is_on()
+    }
+
+    /// What waits to be sealed.
+    pub fn inbox(&mut self) -> &mut Batch {
+        &mut self.inbox
+    }
+
+    /// What closes its segments.
+    pub fn closer(&self) -> &Arc<Closer> {
+        self.segments.closer()
+    }
+
+    /// What there is to say, oldest first.
+    pub fn replies(&mut self) -> &mut VecDeque<Reply> {
+        &mut self.replies
+    }
+
+    /// Takes a message, and seals it at once where nothing waits before it.
+    pub fn submit(&mut self, number: u64, time_us: u64, message: Message<'_>) {
+        if !self.is_ready() {
+            return self.inbox.push(number, time_us, message);
+        }
+        let result = match self.stage(number, time_us, &message) {
+            Ok(()) => self.flush(),
+            Err(blocked) => {
+                self.inbox.push(number, time_us, message);
+                Err(blocked)
+            }
+        };
+        self.holds_if(time_us, result);
+    }
+
+    /// Does what time brings, and what waits. Gives back the time of the next call.
+    pub fn tick(&mut self, time_us: u64) -> Option<u64> {
+        if let Some(at_us) = self.hold.at_us().filter(|at_us| time_us < *at_us) {
+            return Some(at_us);
+        }
+        self.step_at(time_us);
+        while !self.is_ready() && !self.is_held() {
+            self.step_at(time_us);
+        }
+        // One millisecond later: a time that has just not come yet would be asked for again at once.
+        self.hold.at_us().or(self.next_ms.map(|ms| (ms + 1) * 1_000))
+    }
+
+    /// Seals and writes one block of what waits, and does what its time brings.
+    pub fn step(&mut self) {
+        let time_us = self.inbox.first().map_or(self.now_us, |(_, time_us, _)| time_us);
+        self.step_at(time_us);
+    }
+
+    fn step_at(&mut self, time_us: u64) {
+        self.now_us = self.now_us.max(time_us);
+        let result = self.block(self.now_us / 1_000);
+        self.holds_if(self.now_us, result);
+    }
+
+    fn block(&mut self, t_ms: u64) -> Result<(), Blocked> {
+        self.flush()?;
+        if let Some(text) = self.hold.take_owed() {
+            self.stage_notice(t_ms, &text);
+        }
+        if t_ms >= self.looked_ms + LOOK_MS {
+            self.looked_ms = t_ms;
+            self.look(t_ms)?;
+        }
+        let staged = self.stage_inbox();
+        self.flush()?;
+        staged?;
+        self.hold.is_over();
+        self.next_ms = self.time_passes(t_ms)?;
+        Ok(())
+    }
+
+    /// Stages what waits, as far as one block goes.
+    fn stage_inbox(&mut self) -> Result<(), Blocked> {
+        if self.inbox.is_empty() {
+            return Ok(());
+        }
+        let mut inbox = std::mem::take(&mut self.inbox);
+        let (mut raw, mut result) = (0, Ok(()));
+        while let Some((number, time_us, message)) = inbox.first() {
+            raw += length(&message);
+            if self.segments.staged() > 0 && (raw > limits::BLOCK_RAW || self.segments.staged() > STAGED_BYTES) {
+                break;
+            }
+            result = self.stage(number, time_us, &message);
+            if result.is_err() {
+                break;
+            }
+            inbox.pop();
+        }
+        self.inbox = inbox;
+        result
+    }
+
+    /// Makes lines of a message; an error leaves it as it was.
+    fn stage(&mut self, number: u64, time_us: u64, message: &Message<'_>) -> Result<(), Blocked> {
+        let t_ms = time_us / 1_000;
+        match (self.quota.room(), message) {
+            (Room::No(blocked), Message::Output { .. }) => return Err(blocked),
+            (Room::Drop, Message::Output { bytes, .. }) => {
+                let (since, amount) = self.dropped.unwrap_or((t_ms, 0));
+                self.dropped = Some((since, amount + bytes.len() as u64));
+            }
+            _ => {
+                self.stage_lines(t_ms, message);
+                self.segments.set_position(number);
+            }
+        }
+        self.staged = number;
+        Ok(())
+    }
+
+    /// Writes all that is staged; what it holds is accepted then.
+    fn flush(&mut self) -> Result<(), Blocked> {
+        self.segments.flush()?;
+        self.accept();
+        Ok(())
+    }
+
+    fn accept(&mut self) {
+        if self.accepted < self.staged {
+            self.accepted = self.staged;
+            match self.replies.back_mut() {
+                Some(Reply::Accepted(number)) => *number = self.accepted,
+                _ => self.replies.push_back(Reply::Accepted(self.accepted)),
+            }
+        }
+    }
+
+    fn stage_lines(&mut self, t_ms: u64, message: &Message<'_>) {
+        let (segments, bounds) = (&mut self.segments, &mut self.bounds);
         match *message {
             Message::Output { stream, bytes } => {
                 let mut release = Vec::new();
@@ -173,160 +258,94 @@ impl SessionRecorder {
                     masking.output(bytes, &mut release);
                 }
                 let (index, code, what) = place(stream);
-                self.segments.block(|encoder, lines, streams| {
+                segments.stage(|encoder, lines, streams| {
                     released(encoder, lines, streams, release);
                     bounded(bounds, index, code, what, t_ms, bytes, encoder, lines, streams);
-                })
+                });
             }
             Message::Input { bytes, hidden } => match &mut self.input {
-                InputState::On => self.segments.block(|encoder, lines, streams| {
+                InputState::On => segments.stage(|encoder, lines, streams| {
                     bounded(bounds, INPUT, Code::Input, GapWhat::Input, t_ms, bytes, encoder, lines, streams);
                 }),
                 InputState::Masked(masking) => {
                     let mut release = Vec::new();
                     masking.input(t_ms, bytes, hidden, &mut release);
-                    self.write_released(release)
+                    self.stage_released(release);
                 }
             },
-            Message::InputEnd => self.marker(t_ms, "end of input"),
+            Message::InputEnd => self.stage_text(Code::Marker, t_ms, "end of input"),
             Message::Resize { cols, rows } => {
                 let size = Size { cols, rows };
-                self.segments.set_size(size);
-                self.segments.block(|encoder, lines, _| {
-                    encoder.text(lines, Code::Resize, t_ms, &size.to_string());
-                })
+                segments.set_size(size);
+                self.stage_text(Code::Resize, t_ms, &size.to_string());
             }
-            Message::Notice { text } => self.segments.block(|encoder, lines, streams| {
-                encoder.text(lines, Code::Marker, t_ms, "shown by the recorder");
-                stream(encoder, lines, streams, Code::Output, t_ms, text.as_bytes());
-            }),
         }
     }
 
-    fn marker(&mut self, t_ms: u64, text: &str) -> Result<(), Blocked> {
-        self.segments.block(|encoder, lines, _| {
-            encoder.text(lines, Code::Marker, t_ms, text);
-        })
+    fn stage_text(&mut self, code: Code, t_ms: u64, text: &str) {
+        self.segments.stage(|encoder, lines, _| {
+            encoder.text(lines, code, t_ms, text);
+        });
     }
 
-    fn write_released(&mut self, release: Vec<Release>) -> Result<(), Blocked> {
-        if release.is_empty() {
-            return Ok(());
+    /// A text of the recorder's own, which the terminal gets.
+    fn stage_notice(&mut self, t_ms: u64, text: &str) {
+        self.stage_text(Code::Marker, t_ms, "shown by the recorder");
+        self.segments.stage(|encoder, lines, streams| {
+            stream(encoder, lines, streams, Code::Output, t_ms, text.as_bytes());
+        });
+    }
+
+    fn stage_released(&mut self, release: Vec<Release>) {
+        if !release.is_empty() {
+            self.segments.stage(|encoder, lines, streams| released(encoder, lines, streams, release));
         }
-        self.segments.block(|encoder, lines, streams| released(encoder, lines, streams, release))
     }
 
-    /// What the tee is told of a block that could not be written.
-    fn blocked(&mut self, blocked: Blocked) -> RecorderError {
-        let (what, hint) = match blocked {
-            Blocked::Fatal(text) => return RecorderError::Fatal(text),
-            Blocked::Full(text) => (text, "free space there and it goes on"),
-            Blocked::Refused(text) => match self.segments.abandon(&text) {
-                // The next segment is another file: the message, offered again, goes there.
-                Ok(true) => {
-                    self.unconfirmed.retain(|one| one.written);
-                    return RecorderError::Full { notice: None };
-                }
-                Ok(false) => (text, "it is tried again"),
-                Err(Blocked::Fatal(text)) => return RecorderError::Fatal(text),
-                Err(Blocked::Full(text) | Blocked::Refused(text)) => {
-                    self.unconfirmed.retain(|one| one.written);
-                    (text, "it is tried again")
-                }
+    fn stage_gap(&mut self, t_ms: u64, gap: &Gap) {
+        // Made of numbers and fixed words: it has a document.
+        if let Ok(data) = gap.to_data() {
+            self.stage_text(Code::Gap, t_ms, &data);
+        }
+    }
+
+    /// After an error: holds the output, and says so once.
+    fn holds_if(&mut self, now_us: u64, result: Result<(), Blocked>) {
+        let (what, hint) = match result {
+            Ok(()) => return,
+            Err(Blocked::Fatal(text)) => return self.fails(text),
+            Err(Blocked::Full(text)) => (text, "free space there and it goes on"),
+            Err(Blocked::Refused(text)) => match self.segments.abandon(&text) {
+                // The next segment is another file, which is tried soon.
+                Ok(true) => return self.hold.again(now_us),
+                Err(Blocked::Fatal(text)) => return self.fails(text),
+                Ok(false) | Err(Blocked::Full(_) | Blocked::Refused(_)) => (text, "it is tried again"),
             },
         };
-        let notice = (!self.hold_shown)
-            .then(|| format!("\r\nhansard-record: output is held, it cannot be recorded: {what}; {hint}\r\n"));
-        self.hold_shown = true;
-        RecorderError::Full { notice }
-    }
-
-    /// Over the quota, and what that means for this message. `None`: go on.
-    fn over_quota(&mut self, t_ms: u64, message: &Message<'_>) -> Option<Result<(), RecorderError>> {
-        if !self.over_quota {
-            return None;
-        }
-        match (self.quota.full, message) {
-            (Full::RefuseNew, _) => None,
-            (Full::DropWithGap, Message::Output { bytes, .. }) => {
-                let (since, amount) = self.dropped.unwrap_or((t_ms, 0));
-                self.dropped = Some((since, amount + bytes.len() as u64));
-                Some(Ok(()))
-            }
-            (Full::Block, Message::Output { .. }) => {
-                let text = format!("the spool {} is over its quota", self.quota.spool.root().display());
-                Some(Err(self.blocked(Blocked::Full(text))))
-            }
-            _ => None,
+        self.hold.again(now_us);
+        let text = format!("\r\nhansard-record: output is held, it cannot be recorded: {what}; {hint}\r\n");
+        if self.hold.owes(&text) {
+            self.replies.push_back(Reply::Notice(text));
         }
     }
 
-    fn look(&mut self, t_ms: u64) -> Result<(), Blocked> {
-        self.looked_ms = t_ms;
-        let gap = match self.clocks.look() {
-            Some(Change::Stepped(ms)) => Some(Gap::clock_step(ms)),
-            Some(Change::Suspended(ms)) => {
-                let mut gap = Gap::new(GapWhat::Time, GapWhy::Suspended);
-                gap.from_ms = Some(t_ms.saturating_sub(ms.unsigned_abs()));
-                gap.to_ms = Some(t_ms);
-                Some(gap)
-            }
-            None => None,
-        };
-        if let Some(gap) = gap {
-            self.gap(t_ms, &gap)?;
-        }
-        if t_ms >= self.measured_ms + MEASURE_MS {
-            self.measured_ms = t_ms;
-            self.measure(t_ms)?;
-        }
-        Ok(())
-    }
-
-    fn measure(&mut self, t_ms: u64) -> Result<(), Blocked> {
-        let used = self.quota.spool.used();
-        self.over_quota = used >= self.quota.bytes;
-        if !self.warned && used / 4 >= self.quota.bytes / 5 {
-            self.warned = true;
-            let percent = used.saturating_mul(100) / self.quota.bytes.max(1);
-            let root = self.quota.spool.root().display();
-            self.notices
-                .push(format!("\r\nhansard-record: warning: the spool {root} is at {percent} % of its quota\r\n"));
-        }
-        if self.over_quota { Ok(()) } else { self.say_dropped(t_ms) }
-    }
-
-    /// The gap of what policy had shown and not recorded, if there is one.
-    fn say_dropped(&mut self, t_ms: u64) -> Result<(), Blocked> {
-        let Some((from, bytes)) = self.dropped.take() else { return Ok(()) };
-        let mut gap = Gap::new(GapWhat::Output, GapWhy::Dropped);
-        gap.bytes = Some(bytes);
-        gap.from_ms = Some(from);
-        gap.to_ms = Some(t_ms);
-        self.gap(t_ms, &gap)
-    }
-
-    fn gap(&mut self, t_ms: u64, gap: &Gap) -> Result<(), Blocked> {
-        let data = gap.to_data().map_err(|e| Blocked::Fatal(e.to_string()))?;
-        self.segments.block(|encoder, lines, _| {
-            encoder.text(lines, Code::Gap, t_ms, &data);
-        })
+    /// Nothing will be sealed any more.
+    fn fails(&mut self, text: String) {
+        self.hold.for_good();
+        self.replies.push_back(Reply::Failed(text));
     }
 
     fn time_passes(&mut self, t_ms: u64) -> Result<Option<u64>, Blocked> {
-        self.segments.flush()?;
         let mut next = None;
         if let InputState::Masked(masking) = &mut self.input {
             let mut release = Vec::new();
             next = masking.tick(t_ms, &mut release);
-            self.write_released(release)?;
-        }
-        if t_ms >= self.looked_ms + LOOK_MS {
-            self.look(t_ms)?;
+            self.stage_released(release);
         }
         if self.stall.take_shown() {
-            self.marker(t_ms, stall::TEXT)?;
+            self.stage_text(Code::Marker, t_ms, stall::TEXT);
         }
+        self.flush()?;
         if self.segments.is_damaged() {
             self.segments.abandon("a sync failed")?;
         }
@@ -338,95 +357,105 @@ impl SessionRecorder {
         Ok(next.into_iter().chain(due).min())
     }
 
+    fn look(&mut self, t_ms: u64) -> Result<(), Blocked> {
+        let gap = match self.clocks.look() {
+            Some(Change::Stepped(ms)) => Some(Gap::clock_step(ms)),
+            Some(Change::Suspended(ms)) => {
+                let mut gap = Gap::new(GapWhat::Time, GapWhy::Suspended);
+                gap.from_ms = Some(t_ms.saturating_sub(ms.unsigned_abs()));
+                gap.to_ms = Some(t_ms);
+                Some(gap)
+            }
+            None => None,
+        };
+        if let Some(gap) = gap {
+            self.stage_gap(t_ms, &gap);
+        }
+        let (measured, warning) = self.quota.look(t_ms);
+        if let Some(text) = warning {
+            self.stage_notice(t_ms, &text);
+            self.flush()?;
+            self.replies.push_back(Reply::Notice(text));
+        }
+        if measured && !self.quota.is_over() {
+            self.stage_dropped(t_ms);
+        }
+        Ok(())
+    }
+
+    /// The gap of what policy had shown and not recorded, if there is one.
+    fn stage_dropped(&mut self, t_ms: u64) {
+        let Some((from, bytes)) = self.dropped.take() else { return };
+        let mut gap = Gap::new(GapWhat::Output, GapWhy::Dropped);
+        gap.bytes = Some(bytes);
+        gap.from_ms = Some(from);
+        gap.to_ms = Some(t_ms);
+        self.stage_gap(t_ms, &gap);
+    }
+
     /// Writes the last lines and closes the last segment, from the reserve where the disk is full.
     pub fn finish(&mut self, t_ms: u64, stop: Stop) -> Result<(), Blocked> {
         self.segments.closer().ending();
-        let result = self.last_lines(t_ms, &stop).and_then(|()| self.segments.end(stop.clone()));
+        self.quota.ignore();
+        if self.hold.is_on() {
+            // Never shown, and the reserve is for the end.
+            self.inbox.clear();
+        }
+        let result = self.end(t_ms, &stop);
         let Err(Blocked::Full(_) | Blocked::Refused(_)) = result else { return result };
+        self.inbox.clear();
         release_reserve(self.segments.dir());
-        // What was sealed before is continued, the rest is written now.
-        self.last_lines(t_ms, &stop).and_then(|()| self.segments.end(stop))
+        // What was staged before is continued, the rest is written now.
+        self.end(t_ms, &stop)
     }
 
-    fn last_lines(&mut self, t_ms: u64, stop: &Stop) -> Result<(), Blocked> {
-        self.segments.flush()?;
+    fn end(&mut self, t_ms: u64, stop: &Stop) -> Result<(), Blocked> {
+        self.flush()?;
+        while !self.inbox.is_empty() {
+            self.stage_inbox()?;
+            self.flush()?;
+        }
+        if let Some(text) = self.hold.take_owed() {
+            self.stage_notice(t_ms, &text);
+        }
+        self.stage_last_lines(t_ms, stop);
+        self.flush()?;
+        self.segments.end(stop.clone())
+    }
+
+    /// Once.
+    fn stage_last_lines(&mut self, t_ms: u64, stop: &Stop) {
+        if std::mem::replace(&mut self.has_last_lines, true) {
+            return;
+        }
         if let InputState::Masked(masking) = &mut self.input {
             let mut release = Vec::new();
             masking.finish(&mut release);
-            self.write_released(release)?;
+            self.stage_released(release);
         }
-        self.say_dropped(t_ms)?;
-        let Bounds::Each(bounds) = std::mem::replace(&mut self.bounds, Bounds::None) else {
-            return self.exit_line(t_ms, stop);
-        };
+        self.stage_dropped(t_ms);
         let kinds = [(Code::Output, GapWhat::Output), (Code::Error, GapWhat::Error), (Code::Input, GapWhat::Input)];
-        for (stream_bounds, (code, what)) in bounds.into_iter().zip(kinds) {
-            let Some(rest) = stream_bounds.finish() else { continue };
+        let bounds = std::mem::replace(&mut self.bounds, Bounds::None);
+        let each = if let Bounds::Each(each) = bounds { each.into_iter().collect() } else { Vec::new() };
+        for (bounds, (code, what)) in each.into_iter().zip(kinds) {
+            let Some(rest) = bounds.finish() else { continue };
             let mut gap = Gap::new(what, GapWhy::Bounded);
             gap.bytes = Some(rest.missing);
             gap.from_ms = Some(rest.from_ms);
             gap.to_ms = Some(t_ms);
             gap.sha256 = Some(Digest(rest.sha256));
-            self.gap(t_ms, &gap)?;
-            self.segments.block(|encoder, lines, streams| stream(encoder, lines, streams, code, t_ms, &rest.tail))?;
+            self.stage_gap(t_ms, &gap);
+            self.segments.stage(|encoder, lines, streams| stream(encoder, lines, streams, code, t_ms, &rest.tail));
         }
-        self.exit_line(t_ms, stop)
-    }
-
-    fn exit_line(&mut self, t_ms: u64, stop: &Stop) -> Result<(), Blocked> {
-        self.segments.block(|encoder, lines, _| {
-            encoder.text(lines, Code::Exit, t_ms, &stop.status.to_string());
-        })
+        self.stage_text(Code::Exit, t_ms, &stop.status.to_string());
     }
 }
 
-impl Recorder for SessionRecorder {
-    fn submit(&mut self, time_us: u64, message: Message<'_>) -> Result<(), RecorderError> {
-        let t_ms = time_us / 1_000;
-        if let Some(result) = self.over_quota(t_ms, &message) {
-            return result;
-        }
-        if let Err(blocked) = self.segments.flush() {
-            return Err(self.blocked(blocked));
-        }
-        self.unconfirmed.iter_mut().for_each(|one| one.written = true);
-        let mut message = message;
-        let known = self.unconfirmed.iter().enumerate().find_map(|(place, one)| Some((place, one.rest(&message)?)));
-        if let Some((place, rest)) = known {
-            self.unconfirmed.remove(place);
-            let is_whole = match rest {
-                Message::Output { bytes, .. } | Message::Input { bytes, .. } => bytes.is_empty(),
-                _ => true,
-            };
-            if is_whole {
-                self.hold_shown = false;
-                return Ok(());
-            }
-            message = rest;
-        }
-        let result = self.record(t_ms, &message);
-        match result {
-            Ok(()) => {
-                self.hold_shown = false;
-                Ok(())
-            }
-            Err(blocked) => {
-                self.unconfirmed.push(Unconfirmed::new(&message));
-                Err(self.blocked(blocked))
-            }
-        }
-    }
-
-    fn tick(&mut self, time_us: u64) -> Result<Option<u64>, RecorderError> {
-        match self.time_passes(time_us / 1_000) {
-            // One millisecond later: a time that has just not come yet would be asked for again at once.
-            Ok(next) => Ok(next.map(|ms| (ms + 1) * 1_000)),
-            Err(blocked) => Err(self.blocked(blocked)),
-        }
-    }
-
-    fn notice(&mut self) -> Option<String> {
-        self.notices.pop()
+/// Raw bytes of a message.
+pub(super) fn length(message: &Message<'_>) -> usize {
+    match message {
+        Message::Output { bytes, .. } | Message::Input { bytes, .. } => bytes.len(),
+        Message::InputEnd | Message::Resize { .. } => 0,
     }
 }
 

@@ -1,6 +1,6 @@
-//! One open segment file: appended by the relay, synced by the group sync.
+//! One open segment file: appended by whoever has the session, synced by the group sync.
 //!
-//! The relay's thread only ever calls `write(2)` here. Not for sealing: it takes finished bytes.
+//! The thread that appends only ever calls `write(2)` here. Not for sealing: it takes finished bytes.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// What the relay and the group sync share of one file.
+/// What the appending thread and the group sync share of one file.
 #[derive(Debug)]
 pub struct Tracked {
     file: File,

@@ -1,6 +1,7 @@
 //! Tells the user when a write to the journal does not return.
 //!
-//! The relay's thread is then inside `write(2)` and can tell nobody; this thread can. Not for errors, which return.
+//! The thread that has the session is then inside `write(2)` and can tell nobody; this thread can. Not for errors, which
+//! return.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use crate::capture::clock::boottime_us;
 
-/// Set by the relay around each write.
+/// Set around each write.
 #[derive(Debug, Default)]
 pub struct Flag {
     /// Microseconds of `CLOCK_BOOTTIME` at which the write began; 0 while there is none.
