@@ -70,6 +70,7 @@ pub struct Live {
     checkpoints: Checkpoints,
     final_wait: Duration,
     addresses: Vec<String>,
+    places: Vec<String>,
 }
 
 /// How a session was left.
@@ -83,7 +84,7 @@ pub struct Ended {
 
 impl Live {
     /// Starts recording. When this returns, what is submitted is kept.
-    pub fn start(plan: &Plan, sinks: Vec<Box<dyn Sink>>) -> Result<Self, Failure> {
+    pub fn start(plan: &Plan, sinks: Vec<Arc<dyn Sink>>) -> Result<Self, Failure> {
         // Keys are about to be in memory: no core dumps, no debugger of the same user.
         rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).map_err(Failure::new)?;
         let config = &plan.config;
@@ -100,7 +101,7 @@ impl Live {
 
     fn announce_and_open(
         plan: &Plan,
-        sinks: Vec<Box<dyn Sink>>,
+        sinks: Vec<Arc<dyn Sink>>,
         spool: &Spool,
         host: &Host,
         chain: &Arc<HostChain>,
@@ -119,6 +120,7 @@ impl Live {
         };
         let (header_line, identity) = header.to_line().map_err(Failure::new)?;
         let addresses: Vec<String> = sinks.iter().map(|s| s.address().to_owned()).collect();
+        let places: Vec<String> = sinks.iter().map(|s| s.place().to_owned()).collect();
         let signer = SigningKey::generate();
         let about = |start_seq| About { chain: chain.id(), start_seq, boot: chain.boot(), sinks: addresses.clone() };
         // Before the entry, with a lower bound of its number: a crash between the two must find both.
@@ -164,7 +166,7 @@ impl Live {
         let recorder = SessionRecorder::new(Session::new(segments, masking, limit, quota, stall));
         let checkpoints =
             Checkpoints::start(Arc::clone(chain), spool.clone(), shipper.waker()).map_err(Failure::new)?;
-        Ok(Self { recorder, session, dir, shipper, checkpoints, final_wait: config.ship.final_wait, addresses })
+        Ok(Self { recorder, session, dir, shipper, checkpoints, final_wait: config.ship.final_wait, addresses, places })
     }
 
     /// The session's id.
@@ -189,7 +191,7 @@ impl Live {
         self.shipper.stop();
         if arrived && behind.is_empty() {
             // What stays is delivered again by `ship`, which is harmless.
-            let _ = release_all(&self.dir, &self.addresses);
+            let _ = release_all(&self.dir, &self.places);
         }
         Ok(Ended { session: self.session, behind: if arrived { behind } else { or_all(behind, &self.addresses) } })
     }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::Utc;
 use hansard_schemas::keys::Identities;
 use hansard_schemas::names::safe;
 use hansard_schemas::{ChainId, Timestamp};
-use hansard_sinks::{Store, TimeRange};
+use hansard_sinks::{Address, Store, TimeRange};
 
 use crate::catalog::Catalog;
 use crate::cli::{Colour, KeyArgs, StoreArgs};
@@ -57,7 +58,7 @@ impl Context {
     }
 
     /// The store to read from.
-    pub fn store(&self, args: &StoreArgs) -> Outcome<Box<dyn Store>> {
+    pub fn store(&self, args: &StoreArgs) -> Outcome<Arc<dyn Store>> {
         let address = match args.from.as_ref().or(self.config.from.as_ref()) {
             Some(name) => self.config.resolve(name)?,
             None => {
@@ -67,7 +68,7 @@ impl Context {
                 })?
             }
         };
-        Ok(hansard_sinks::open_store(&address)?)
+        Ok(hansard_sinks::open_store(&Address::parse(&address)?)?)
     }
 
     /// Where the identity of this user lies unless something else is said.

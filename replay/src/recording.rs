@@ -5,6 +5,8 @@
 //! authenticated before its lines are parsed. In memory are one segment as stored and the events of one block, or,
 //! for [`Recording::load`], of one segment. Not for drawing or writing.
 
+use std::sync::Arc;
+
 use hansard_schemas::cast::{CastHeader, Event, LineReader};
 use hansard_schemas::chain::{Entry, Kind};
 use hansard_schemas::keys::{Identities, KeysLine, SecretCache};
@@ -79,7 +81,7 @@ struct Place {
 
 /// A recording that can be read.
 pub struct Recording {
-    store: Box<dyn Store>,
+    store: Arc<dyn Store>,
     evidence: Evidence,
     identities: Identities,
     cache: SecretCache,
@@ -92,7 +94,7 @@ pub struct Recording {
 /// Opens what was examined. Fails when no identity opens the first segment, or when its identity object is not the
 /// one that the chain names. With `force`, what cannot be opened is left out and listed by [`Recording::troubles`].
 pub fn open(
-    store: Box<dyn Store>,
+    store: Arc<dyn Store>,
     evidence: Evidence,
     identities: Identities,
     force: bool,

@@ -107,6 +107,9 @@ impl From<io::Error> for Failure {
 impl From<SinkError> for Failure {
     fn from(error: SinkError) -> Self {
         let message = error.to_string();
+        if let Some(hint) = error.hint() {
+            return Self::new(Exit::Store, message).hint(hint);
+        }
         match error {
             SinkError::BadAddress { .. } => Self::usage(message),
             SinkError::Unsupported { .. } => {

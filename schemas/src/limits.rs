@@ -30,6 +30,8 @@ pub const SEGMENT_NUMBER: u32 = 999_999;
 pub const SEGMENT_STORED: u64 = 128 << 20;
 /// LIM-13: one chain object, in bytes.
 pub const CHAIN_OBJECT: usize = 16 << 20;
+/// LIM-14: one lifecycle event, in bytes.
+pub const EVENT_DOCUMENT: usize = 256 << 10;
 /// JSON-3: the largest integer in any document.
 pub const JSON_INTEGER: u64 = (1 << 53) - 1;
 /// Segment length at which a writer closes by default; see the recorder's `max_segment`.

@@ -3,7 +3,11 @@
 //! A name is data from whoever writes to the store: what does not encode back to itself is refused, and no local
 //! path is ever built from a decoded one.
 
+mod event;
+
 use std::fmt::Write as _;
+
+pub use event::EventName;
 
 use crate::{ChainId, Digest, Error, Result, SessionId, limits};
 
@@ -171,6 +175,46 @@ impl ChainName {
             .filter(|name| name.first <= name.last && name.last <= SEQ_MAX && name.path() == path)
             .ok_or_else(|| refused(path))
     }
+}
+
+/// Name of an object that a recorder's `check` puts to try a place: `probes/<chain16>/<word>`. It holds nothing of a
+/// session, and readers pass it over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeName {
+    /// First 16 hex digits of the chain id, so that a policy which confines a host lets it through.
+    pub chain16: String,
+    /// What is tried: lower-case letters, digits and hyphens.
+    pub word: String,
+}
+
+impl ProbeName {
+    /// Where it lies, without the store's prefix.
+    pub fn path(&self) -> String {
+        format!("probes/{}/{}", self.chain16, self.word)
+    }
+
+    /// Reads a path without the store's prefix.
+    pub fn parse(path: &str) -> Result<Self> {
+        let read = || {
+            let (chain16, word) = path.strip_prefix("probes/")?.split_once('/')?;
+            let plain = word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            (is_hex16(chain16) && plain && (1..=COMPONENT_MAX).contains(&word.len())).then_some(())?;
+            Some(Self { chain16: chain16.into(), word: word.into() })
+        };
+        read().ok_or_else(|| refused(path))
+    }
+}
+
+/// Why the name of an object in a store is not one of ours; `None` for the names of this section.
+pub fn foreign(path: &str) -> Option<&'static str> {
+    let ours = match path.split_once('/').map(|(root, _)| root) {
+        Some("segments") => SegmentName::parse(path).is_ok(),
+        Some("chains") => ChainName::parse(path).is_ok(),
+        Some("events") => EventName::parse(path).is_ok(),
+        Some("probes") => ProbeName::parse(path).is_ok(),
+        _ => false,
+    };
+    (!ours).then_some("not the name of a segment, of a chain object or of an event")
 }
 
 /// `text` fit for a terminal: every character that could act on it, reorder it or hide in it is escaped.

@@ -3,10 +3,10 @@
 //! It gives what failed instead of panicking, so that it can also be pointed at a real place by hand. It puts some
 //! small objects there and cannot take them away again.
 
-use hansard_schemas::names::{ChainName, SegmentName};
-use hansard_schemas::{ChainId, Digest, SessionId};
+use hansard_schemas::names::{ChainName, EventName, SegmentName};
+use hansard_schemas::{ChainId, Digest, SessionId, Timestamp};
 
-use crate::{Class, Put, SessionRef, Sink, Store, TimeRange};
+use crate::{Class, Level, Probe, Put, SessionRef, Sink, Store, TimeRange};
 
 /// A time of the first session, 2026-11-22T09:30:00Z, so that the dates in names are known.
 const FIRST_MS: u64 = 1_795_339_800_000;
@@ -31,7 +31,7 @@ impl Failures {
 }
 
 /// Runs the suite against an empty place: `sink` writes to it, `again` is a second writer, `store` reads from it.
-pub fn run(sink: &mut dyn Sink, again: &mut dyn Sink, store: &dyn Store) -> Failures {
+pub fn run(sink: &dyn Sink, again: &dyn Sink, store: &dyn Store) -> Failures {
     let mut failures = Failures::default();
     puts(sink, again, &mut failures);
     reads(sink, store, &mut failures);
@@ -50,21 +50,31 @@ fn chain() -> ChainId {
     ChainId(Digest([7; 32]))
 }
 
-fn puts(sink: &mut dyn Sink, again: &mut dyn Sink, failures: &mut Failures) {
+/// At the time of session 3, whatever its session.
+fn event(of: Option<SessionId>, word: &str) -> EventName {
+    let kind = if of.is_some() { "exec" } else { "host" };
+    EventName::new(&chain(), of, Timestamp::new(session(1, 3).time()), kind, "db-7", "o'neil", word)
+}
+
+fn puts(sink: &dyn Sink, again: &dyn Sink, failures: &mut Failures) {
     let name = segment(session(0, 1), 0, b"zero").path();
-    let mut put = |what: &str, sink: &mut dyn Sink, bytes: &[u8], should: Put| match sink.put_once(&name, bytes) {
-        Ok(is) => failures.same(what, &is, &should),
+    let appends = sink.limits().appends;
+    let mut put = |what: &str, sink: &dyn Sink, bytes: &[u8], should: Put| match sink.put_once(&name, bytes) {
+        Ok(is) => failures.same(what, &is, if appends { &Put::Stored } else { &should }),
         Err(error) => failures.check(&format!("{what}: {error}"), false),
     };
     put("the first put is stored", sink, b"zero", Put::Stored);
     put("the same again is there already", sink, b"zero", Put::Already);
     put("so it is for another writer", again, b"zero", Put::Already);
-    put("other bytes conflict", again, b"other", Put::Conflict);
-    put("other bytes of the same length conflict", again, b"nine", Put::Conflict);
-    put("a prefix conflicts", again, b"zer", Put::Conflict);
-    put("nothing conflicts", again, b"", Put::Conflict);
-    put("a longer one conflicts", again, b"zero and more", Put::Conflict);
-    put("and the first bytes are still there", sink, b"zero", Put::Already);
+    // A log takes them all, and `reads` sees them all.
+    if !appends {
+        put("other bytes conflict", again, b"other", Put::Conflict);
+        put("other bytes of the same length conflict", again, b"nine", Put::Conflict);
+        put("a prefix conflicts", again, b"zer", Put::Conflict);
+        put("nothing conflicts", again, b"", Put::Conflict);
+        put("a longer one conflicts", again, b"zero and more", Put::Conflict);
+        put("and the first bytes are still there", sink, b"zero", Put::Already);
+    }
     for bad in ["", "/", "a//b", "../outside", "a/../b", "./a", "a/.", "/absolute", "a\0b"] {
         match sink.put_once(bad, b"x") {
             Ok(put) => failures.check(&format!("the name {bad:?} is refused, not {put:?}"), false),
@@ -81,10 +91,14 @@ fn puts(sink: &mut dyn Sink, again: &mut dyn Sink, failures: &mut Failures) {
         let class = sink.put_once(&name, &large).map_err(|error| error.class());
         failures.same("an object over the limit is refused for good", &class, &Err(Class::Never));
     }
-    failures.check("an address is given", !sink.address().is_empty());
+    failures.check("an address is given", !sink.address().is_empty() && !sink.place().is_empty());
+    let probe = Probe { chain16: chain().short(), max_segment: 1 << 20 };
+    for finding in sink.probe(&probe).into_iter().filter(|finding| finding.level == Level::Failed) {
+        failures.check(&format!("the probe says {}: {}", finding.part, finding.what), false);
+    }
 }
 
-fn reads(sink: &mut dyn Sink, store: &dyn Store, failures: &mut Failures) {
+fn reads(sink: &dyn Sink, store: &dyn Store, failures: &mut Failures) {
     let long: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
     let objects: [(SessionId, u32, &[u8]); 4] = [
         (session(0, 1), 2, b"two"),
@@ -100,6 +114,9 @@ fn reads(sink: &mut dyn Sink, store: &dyn Store, failures: &mut Failures) {
     for (first, last, bytes) in chains {
         stored.push((ChainName { chain: chain(), first, last }.path(), bytes));
     }
+    stored.push((event(Some(session(1, 3)), "stopped").path(), b"{3}"));
+    stored.push((event(Some(session(0, 1)), "started").path(), b"{1}"));
+    stored.push((event(None, "checkpoint").path(), b"{}"));
     stored.push(("notes/readme.txt".into(), b"not ours"));
     for (name, bytes) in &stored {
         match sink.put_once(name, bytes) {
@@ -123,9 +140,11 @@ fn read(store: &dyn Store, long: &[u8], failures: &mut Failures) -> crate::Resul
     failures.same("sessions before a time", &store.sessions(&range)?, &all[..2].to_vec());
 
     let parts = store.parts(&all[0])?;
-    let numbers: Vec<(u32, u64)> = parts.iter().map(|part| (part.name.number, part.bytes)).collect();
+    let mut numbers: Vec<(u32, u64)> = parts.iter().map(|part| (part.name.number, part.bytes)).collect();
+    // A log holds the copies that were sent again.
+    numbers.dedup();
     failures.same("the parts of a session", &numbers, &vec![(0, 4), (1, long.len() as u64), (2, 3)]);
-    if let Some(part) = parts.get(1) {
+    if let Some(part) = parts.iter().find(|part| part.name.number == 1) {
         failures.check("a part is read whole", store.read(part, None)? == long);
         failures.check("a part is read by range", store.read(part, Some(1000..1010))? == long[1000..1010]);
         let end = long.len() as u64;
@@ -143,10 +162,28 @@ fn read(store: &dyn Store, long: &[u8], failures: &mut Failures) -> crate::Resul
     if let Some(part) = chains.first() {
         failures.same("a chain object is read", &store.read_chain(part)?, &b"first\n".to_vec());
     }
+    let listed = |range: &TimeRange| -> crate::Result<Vec<String>> {
+        Ok(store.events(range)?.into_iter().map(|part| part.name.path()).collect())
+    };
+    let mut paths = vec![
+        event(Some(session(0, 1)), "started").path(),
+        event(None, "checkpoint").path(),
+        event(Some(session(1, 3)), "stopped").path(),
+    ];
+    paths.sort();
+    failures.same("all events, ordered", &listed(&TimeRange::default())?, &paths);
+    let range = TimeRange { from: Some(noon), until: None };
+    failures.same("events from a time on", &listed(&range)?, &paths[1..].to_vec());
+    let range = TimeRange { from: None, until: Some(noon) };
+    failures.same("events before a time, by their session's start", &listed(&range)?, &paths[..1].to_vec());
+    if let Some(part) = store.events(&TimeRange::default())?.first() {
+        failures.same("an event is read", &store.read_event(part)?, &b"{1}".to_vec());
+    }
+
     let foreign: Vec<String> = store.foreign()?.into_iter().map(|foreign| foreign.key).collect();
     failures.check("what is not ours is named", foreign.iter().any(|key| key.starts_with("notes")));
     failures.same("and nothing else is", &foreign.len(), &1);
-    if let Some(mut part) = parts.first().cloned() {
+    if let Some(mut part) = parts.first().cloned().filter(|part| part.key.contains("000000-")) {
         part.key = part.key.replace("000000-", "000077-");
         failures.check("a part that is gone is an error", store.read(&part, None).is_err());
     }
@@ -163,17 +200,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("deep/store");
         let store = FileStore::new(&root);
-        let failures = super::run(&mut FileSink::new(&root), &mut FileSink::new(&root), &store);
+        let failures = super::run(&FileSink::new(&root), &FileSink::new(&root), &store);
         assert!(failures.0.is_empty(), "{failures:#?}");
     }
 
     #[test]
     fn the_memory_conforms() {
         let memory = Memory::new();
-        let failures = super::run(&mut memory.clone(), &mut memory.clone(), &memory);
+        let failures = super::run(&memory, &memory, &memory);
         assert!(failures.0.is_empty(), "{failures:#?}");
         let memory = Memory::with_limit(1 << 20);
-        let failures = super::run(&mut memory.clone(), &mut memory.clone(), &memory);
+        let failures = super::run(&memory, &memory, &memory);
         assert!(failures.0.is_empty(), "{failures:#?}");
     }
 
@@ -181,7 +218,7 @@ mod tests {
     fn the_suite_finds_a_sink_that_replaces() {
         struct Replaces(Memory);
         impl crate::Sink for Replaces {
-            fn put_once(&mut self, name: &str, bytes: &[u8]) -> crate::Result<crate::Put> {
+            fn put_once(&self, name: &str, bytes: &[u8]) -> crate::Result<crate::Put> {
                 self.0.insert(name, bytes.to_vec());
                 Ok(crate::Put::Stored)
             }
@@ -191,9 +228,15 @@ mod tests {
             fn address(&self) -> &str {
                 "replaces:"
             }
+            fn place(&self) -> &str {
+                "replaces:"
+            }
+            fn probe(&self, _: &crate::Probe) -> Vec<crate::Finding> {
+                Vec::new()
+            }
         }
         let memory = Memory::new();
-        let failures = super::run(&mut Replaces(memory.clone()), &mut Replaces(memory.clone()), &memory);
+        let failures = super::run(&Replaces(memory.clone()), &Replaces(memory.clone()), &memory);
         assert!(failures.0.iter().any(|f| f.contains("other bytes conflict")), "{failures:#?}");
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong with a sink or store, and whether trying again can help.
 
 use std::io;
+use std::time::Duration;
 
 /// What a caller should do after an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,15 +24,13 @@ pub enum SinkError {
         /// As it was given.
         address: String,
         /// What is wrong with it.
-        why: &'static str,
+        why: String,
     },
     /// A kind of place that this build does not know yet.
-    #[error("{address}: this build has no {scheme} sink yet")]
+    #[error("{address}: this build does not know this kind of place yet")]
     Unsupported {
-        /// As it was given, credentials removed.
+        /// As it was given.
         address: String,
-        /// Its scheme.
-        scheme: &'static str,
     },
     /// A name that no object may have.
     #[error("{name}: not a name for an object: {why}")]
@@ -75,6 +74,22 @@ pub enum SinkError {
         /// What the system said.
         source: io::Error,
     },
+    /// A place elsewhere refused, or did not answer.
+    #[error("{name}: cannot {action}: {why}")]
+    Remote {
+        /// The place or object.
+        name: String,
+        /// What was tried.
+        action: &'static str,
+        /// What it said: its code and its message.
+        why: String,
+        /// What to do next.
+        class: Class,
+        /// What a person can do about it, where that is known.
+        hint: Option<String>,
+        /// How long it asked to be left alone.
+        retry_after: Option<Duration>,
+    },
     /// A fault that a test asked for.
     #[error("{name}: injected fault")]
     Injected {
@@ -96,7 +111,23 @@ impl SinkError {
             | Self::NotAFile { .. } => Class::Never,
             Self::NotThere { .. } => Class::Wait,
             Self::Io { source, .. } => class_of(source),
-            Self::Injected { class, .. } => *class,
+            Self::Injected { class, .. } | Self::Remote { class, .. } => *class,
+        }
+    }
+
+    /// What a person can do about it, where that is known.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Remote { hint, .. } => hint.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// How long the place asked to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Remote { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 }

@@ -6,7 +6,10 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{ChainPart, Class, Foreign, Limits, Part, Put, Result, SessionRef, Sink, SinkError, Store, TimeRange};
+use crate::{
+    ChainPart, Class, EventPart, Finding, Foreign, Limits, Part, Probe, Put, Result, SessionRef, Sink, SinkError,
+    Store, TimeRange,
+};
 
 /// What happens to one put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +64,7 @@ impl<S: Sink> FaultySink<S> {
 }
 
 impl<S: Sink> Sink for FaultySink<S> {
-    fn put_once(&mut self, name: &str, bytes: &[u8]) -> Result<Put> {
+    fn put_once(&self, name: &str, bytes: &[u8]) -> Result<Put> {
         let injected = |class| Err(SinkError::Injected { name: name.into(), class });
         match self.script.next() {
             Step::Pass => self.inner.put_once(name, bytes),
@@ -80,10 +83,18 @@ impl<S: Sink> Sink for FaultySink<S> {
     fn address(&self) -> &str {
         self.inner.address()
     }
+
+    fn place(&self) -> &str {
+        self.inner.place()
+    }
+
+    fn probe(&self, probe: &Probe) -> Vec<Finding> {
+        self.inner.probe(probe)
+    }
 }
 
 /// Says how the read of a key fails, if it does.
-type Fails = Box<dyn Fn(&str) -> Option<Class> + Send>;
+type Fails = Box<dyn Fn(&str) -> Option<Class> + Send + Sync>;
 
 /// A store of which some reads fail: those whose key the test names.
 pub struct FaultyStore<S> {
@@ -93,7 +104,7 @@ pub struct FaultyStore<S> {
 
 impl<S: Store> FaultyStore<S> {
     /// Wraps a store; `fails` is asked for each read by its key.
-    pub fn new(inner: S, fails: impl Fn(&str) -> Option<Class> + Send + 'static) -> Self {
+    pub fn new(inner: S, fails: impl Fn(&str) -> Option<Class> + Send + Sync + 'static) -> Self {
         Self { inner, fails: Box::new(fails) }
     }
 
@@ -132,6 +143,15 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.read_chain(part)
     }
 
+    fn events(&self, range: &TimeRange) -> Result<Vec<EventPart>> {
+        self.inner.events(range)
+    }
+
+    fn read_event(&self, part: &EventPart) -> Result<Vec<u8>> {
+        self.ask(&part.key)?;
+        self.inner.read_event(part)
+    }
+
     fn foreign(&self) -> Result<Vec<Foreign>> {
         self.inner.foreign()
     }
@@ -147,7 +167,7 @@ mod tests {
     fn a_lost_answer_is_already_there_at_the_next_try() {
         let memory = Memory::new();
         let script = Script::new([Step::Fail(Class::Wait), Step::Lose(Class::Retry)]);
-        let mut sink = FaultySink::new(memory.clone(), script.clone());
+        let sink = FaultySink::new(memory.clone(), script.clone());
         assert_eq!(sink.put_once("a", b"x").unwrap_err().class(), Class::Wait);
         assert!(memory.names().is_empty());
         assert_eq!(sink.put_once("a", b"x").unwrap_err().class(), Class::Retry);

@@ -4,21 +4,27 @@
 //! twice is harmless. A [`Store`] gives sessions and their parts back. Neither is a key-value interface: the same
 //! traits fit a directory, a bucket and a topic. Nothing here seals, opens or judges; names are all that is read.
 
+pub mod address;
 pub mod conformance;
 mod error;
+pub mod events;
 pub mod fault;
 pub mod file;
 pub mod memory;
-mod url;
+mod open;
+pub mod probe;
 
 use std::ops::Range;
 
 use chrono::{DateTime, NaiveTime, Utc};
 use hansard_schemas::SessionId;
-use hansard_schemas::names::{ChainName, SegmentName};
+use hansard_schemas::names::{ChainName, EventName, SegmentName};
 
+pub use address::Address;
 pub use error::{Class, SinkError};
-pub use url::{open_sink, open_store};
+pub use events::{EventObject, EventSink};
+pub use open::{open_notify, open_sink, open_store};
+pub use probe::{Finding, Level, Probe};
 
 /// Result of this crate.
 pub type Result<T, E = SinkError> = std::result::Result<T, E>;
@@ -37,20 +43,35 @@ pub enum Put {
 /// What a sink can take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest object in bytes; `None` when only the format's own limits apply.
+    /// The largest object in bytes, as far as it is known before the first one is sent; `None` when only the format's
+    /// own limits apply.
     pub max_object: Option<u64>,
+    /// Whether the place keeps every copy that is put, and never looks: a log, not a folder. Then `put_once` gives
+    /// [`Put::Stored`] each time, and the reader sorts the copies out.
+    pub appends: bool,
 }
 
 /// Where objects go. What a sink needs to know of an object (session, number, digest) is in its name.
-pub trait Sink: Send {
-    /// Stores `bytes` under `name` unless something is there already. Returns when the object is durable.
-    fn put_once(&mut self, name: &str, bytes: &[u8]) -> Result<Put>;
+///
+/// Shared by the threads that ship: calls block, and may come side by side. Nothing is connected or spawned before the
+/// first call, since the process may fork after the sink was opened.
+pub trait Sink: Send + Sync {
+    /// Stores `bytes` under `name` unless something is there already. Returns when the object is durable. A call ends
+    /// within a minute or two, with an error if need be; whoever calls decides about trying again.
+    fn put_once(&self, name: &str, bytes: &[u8]) -> Result<Put>;
 
     /// What this sink can take.
     fn limits(&self) -> Limits;
 
-    /// The address for messages, credentials removed.
+    /// The address: complete, so that the sink can be opened again from it, and without secrets.
     fn address(&self) -> &str;
+
+    /// The same for every address of the same place, whatever its options.
+    fn place(&self) -> &str;
+
+    /// Tries the place, as an operator wants to know it before the first session: what is reachable, allowed, refused,
+    /// ignored. May put an object under the name of a [`hansard_schemas::names::ProbeName`].
+    fn probe(&self, probe: &Probe) -> Vec<Finding>;
 }
 
 /// A stretch of time for listing; the default is all of it. `from` is inside, `until` is not.
@@ -66,6 +87,12 @@ impl TimeRange {
     /// Whether a session of this id belongs to the range.
     pub fn contains(&self, session: SessionId) -> bool {
         let time = session.time();
+        self.from.is_none_or(|from| time >= from) && self.until.is_none_or(|until| time < until)
+    }
+
+    /// Whether an event of this name belongs to the range: by its session's start, or by its own time.
+    pub fn contains_event(&self, name: &EventName) -> bool {
+        let time = name.session.map_or(name.time, SessionId::time);
         self.from.is_none_or(|from| time >= from) && self.until.is_none_or(|until| time < until)
     }
 
@@ -91,7 +118,20 @@ pub struct SessionRef {
 pub struct Part {
     /// What its name says.
     pub name: SegmentName,
-    /// Its name below the store's prefix.
+    /// Where it is, in the store's own terms: the name below the prefix, or a place in a log.
+    pub key: String,
+    /// Which version of it, where the store keeps several under one name; `None` is the one that is there now.
+    pub version: Option<String>,
+    /// How long it is.
+    pub bytes: u64,
+}
+
+/// One lifecycle event in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventPart {
+    /// What its name says: claims, good for a listing.
+    pub name: EventName,
+    /// Where it is, in the store's own terms.
     pub key: String,
     /// How long it is.
     pub bytes: u64,
@@ -102,8 +142,10 @@ pub struct Part {
 pub struct ChainPart {
     /// What its name says.
     pub name: ChainName,
-    /// Its name below the store's prefix.
+    /// Where it is, in the store's own terms.
     pub key: String,
+    /// Which version of it; see [`Part::version`].
+    pub version: Option<String>,
     /// How long it is.
     pub bytes: u64,
 }
@@ -118,14 +160,15 @@ pub struct Foreign {
 }
 
 /// Where recordings are read from.
-pub trait Store {
+pub trait Store: Send + Sync {
     /// The address for messages, credentials removed.
     fn address(&self) -> &str;
 
     /// The sessions of a stretch of time, ordered by id.
     fn sessions(&self, range: &TimeRange) -> Result<Vec<SessionRef>>;
 
-    /// The segments of one session, ordered by number. Two may have one number; an empty list is no error.
+    /// The segments of one session, ordered by number. Two may have one number, or even one name, where the store keeps
+    /// what was overwritten or sent twice; an empty list is no error.
     fn parts(&self, session: &SessionRef) -> Result<Vec<Part>>;
 
     /// The bytes of a segment, or of a range of it, cut at its end. Without a range at most
@@ -138,7 +181,14 @@ pub trait Store {
     /// The bytes of a chain object; one longer than [`hansard_schemas::limits::CHAIN_OBJECT`] is an error.
     fn read_chain(&self, part: &ChainPart) -> Result<Vec<u8>>;
 
-    /// What lies in the store and is neither segment nor chain object: names that do not parse, links,
+    /// The lifecycle events of a stretch of time: those of its sessions, by the session's start, and those of hosts, by
+    /// their own time. Ordered by name. Costs listings only.
+    fn events(&self, range: &TimeRange) -> Result<Vec<EventPart>>;
+
+    /// The bytes of an event; one longer than [`hansard_schemas::limits::EVENT_DOCUMENT`] is an error.
+    fn read_event(&self, part: &EventPart) -> Result<Vec<u8>>;
+
+    /// What lies in the store and is none of these: names that do not parse, links,
     /// directories where files belong, what cannot be listed.
     fn foreign(&self) -> Result<Vec<Foreign>>;
 }

@@ -7,9 +7,12 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hansard_schemas::limits;
-use hansard_schemas::names::{ChainName, SegmentName};
+use hansard_schemas::names::{ChainName, EventName, SegmentName, foreign};
 
-use crate::{ChainPart, Foreign, Limits, Part, Put, Result, SessionRef, Sink, SinkError, Store, TimeRange};
+use crate::{
+    ChainPart, EventPart, Finding, Foreign, Limits, Part, Probe, Put, Result, SessionRef, Sink, SinkError, Store,
+    TimeRange,
+};
 
 /// Objects by name.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +29,7 @@ impl Memory {
 
     /// An empty one that refuses objects over `max_object` bytes.
     pub fn with_limit(max_object: u64) -> Self {
-        Self { limits: Limits { max_object: Some(max_object) }, ..Self::default() }
+        Self { limits: Limits { max_object: Some(max_object), ..Limits::default() }, ..Self::default() }
     }
 
     /// Puts bytes under a name whatever is there.
@@ -63,7 +66,7 @@ impl Memory {
 }
 
 impl Sink for Memory {
-    fn put_once(&mut self, name: &str, bytes: &[u8]) -> Result<Put> {
+    fn put_once(&self, name: &str, bytes: &[u8]) -> Result<Put> {
         if name.split('/').any(|part| matches!(part, "" | "." | "..") || part.contains('\0')) {
             return Err(SinkError::BadName { name: name.into(), why: "not a plain relative path" });
         }
@@ -88,6 +91,14 @@ impl Sink for Memory {
 
     fn address(&self) -> &str {
         "memory:"
+    }
+
+    fn place(&self) -> &str {
+        "memory:"
+    }
+
+    fn probe(&self, _: &Probe) -> Vec<Finding> {
+        Vec::new()
     }
 }
 
@@ -115,7 +126,7 @@ impl Store for Memory {
             .filter_map(|(key, bytes)| {
                 let name = SegmentName::parse(key).ok()?;
                 let ours = name.session == session.session && name.chain16 == session.chain16;
-                ours.then(|| Part { name, key: key.clone(), bytes: bytes.len() as u64 })
+                ours.then(|| Part { name, key: key.clone(), version: None, bytes: bytes.len() as u64 })
             })
             .collect();
         parts.sort_by(|a, b| (a.name.number, &a.key).cmp(&(b.name.number, &b.key)));
@@ -132,7 +143,7 @@ impl Store for Memory {
             .iter()
             .filter_map(|(key, bytes)| {
                 let name = ChainName::parse(key).ok()?;
-                Some(ChainPart { name, key: key.clone(), bytes: bytes.len() as u64 })
+                Some(ChainPart { name, key: key.clone(), version: None, bytes: bytes.len() as u64 })
             })
             .collect();
         found.sort_by_key(|part| (part.name.chain, part.name.first, part.name.last));
@@ -143,10 +154,21 @@ impl Store for Memory {
         self.get(&part.key, None, limits::CHAIN_OBJECT as u64)
     }
 
+    fn events(&self, range: &TimeRange) -> Result<Vec<EventPart>> {
+        let objects = self.lock();
+        let events = objects.iter().filter_map(|(key, bytes)| {
+            let name = EventName::parse(key).ok().filter(|name| range.contains_event(name))?;
+            Some(EventPart { name, key: key.clone(), bytes: bytes.len() as u64 })
+        });
+        Ok(events.collect())
+    }
+
+    fn read_event(&self, part: &EventPart) -> Result<Vec<u8>> {
+        self.get(&part.key, None, limits::EVENT_DOCUMENT as u64)
+    }
+
     fn foreign(&self) -> Result<Vec<Foreign>> {
         let names = self.names().into_iter();
-        let names = names.filter(|name| SegmentName::parse(name).is_err() && ChainName::parse(name).is_err());
-        let why = "not the name of a segment or of a chain object";
-        Ok(names.map(|key| Foreign { key, why: why.into() }).collect())
+        Ok(names.filter_map(|key| Some(Foreign { why: foreign(&key)?.into(), key })).collect())
     }
 }

@@ -14,14 +14,14 @@ fn name() -> SegmentName {
 }
 
 fn part(key: String) -> Part {
-    Part { name: name(), key, bytes: 0 }
+    Part { name: name(), key, version: None, bytes: 0 }
 }
 
 #[test]
 fn files_are_private_and_nothing_unfinished_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("a/b");
-    let mut sink = FileSink::new(&root);
+    let sink = FileSink::new(&root);
     assert_eq!(sink.put_once(&name().path(), b"bytes").unwrap(), Put::Stored);
     let path = root.join(name().path());
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -53,7 +53,7 @@ fn what_a_killed_writer_left_is_removed_and_a_living_ones_is_not() {
 fn a_sink_goes_on_when_its_directory_was_removed() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("store");
-    let mut sink = FileSink::new(&root);
+    let sink = FileSink::new(&root);
     sink.put_once(&name().path(), b"x").unwrap();
     fs::remove_dir_all(&root).unwrap();
     assert_eq!(sink.put_once(&name().path(), b"x").unwrap(), Put::Stored);
@@ -118,7 +118,7 @@ fn nothing_is_read_outside_the_store() {
 fn hostile_contents_are_reported_and_hide_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    let mut sink = FileSink::new(root);
+    let sink = FileSink::new(root);
     let good = name().path();
     sink.put_once(&good, b"x").unwrap();
     let session = root.join(&good).parent().unwrap().to_owned();
@@ -171,7 +171,7 @@ fn hostile_contents_are_reported_and_hide_nothing() {
 #[test]
 fn a_huge_file_is_not_taken_into_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let mut sink = FileSink::new(folder.path());
+    let sink = FileSink::new(folder.path());
     sink.put_once(&name().path(), b"x").unwrap();
     let file = fs::OpenOptions::new().write(true).open(folder.path().join(name().path())).unwrap();
     file.set_len(1 << 40).unwrap();

@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 
-use hansard_sinks::open_sink;
+use hansard_sinks::{Address, open_sink};
 use serde::Serialize;
 
 use super::run::first_use_store;
@@ -42,7 +42,7 @@ pub fn run(args: &CheckArgs) -> Result<i32, Failure> {
     spool(&config, &mut findings);
     recipients(&config, &mut findings);
     for address in &config.to {
-        let (level, what) = match open_sink(address) {
+        let (level, what) = match Address::parse(address).and_then(|address| open_sink(&address)) {
             Ok(sink) => (Level::Ok, format!("can be opened: {}", sink.address())),
             Err(e) => (Level::Failed, e.to_string()),
         };

@@ -5,11 +5,12 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hansard_schemas::cast::Size;
 use hansard_schemas::session::{LeftBehind, Stop, StopOutcome};
-use hansard_sinks::{Sink, open_sink};
+use hansard_sinks::{Address, Sink, open_sink};
 use hansard_tee::{Clock, Command, Exit, Guardian, InputCapture, Options, Outcome, TeeError};
 use indicatif::ProgressBar;
 
@@ -68,12 +69,12 @@ fn merge(config: &mut Config, args: RunArgs) -> Result<Stated, Failure> {
 }
 
 /// Opens every sink before anything else starts: an address that cannot work is said now, not after an hour.
-fn sinks(config: &mut Config) -> Result<Vec<Box<dyn Sink>>, Failure> {
+fn sinks(config: &mut Config) -> Result<Vec<Arc<dyn Sink>>, Failure> {
     if config.to.is_empty() {
         config.to.push(first_use_store()?);
     }
     let opened = config.to.iter().map(|address| {
-        open_sink(address).map_err(|e| {
+        Address::parse(address).and_then(|address| open_sink(&address)).map_err(|e| {
             Failure::new(format_args!("the sink cannot be used: {e}"))
                 .hint("an address is like file:///var/lib/hansard")
         })
@@ -120,7 +121,7 @@ fn shell() -> OsString {
 
 fn on_terminal(
     plan: &Plan,
-    sinks: Vec<Box<dyn Sink>>,
+    sinks: Vec<Arc<dyn Sink>>,
     command: &Command,
     input: InputCapture,
     quiet: bool,
@@ -140,7 +141,7 @@ fn on_terminal(
 /// that the command left behind still writes and is still recorded.
 fn on_pipes(
     plan: &Plan,
-    sinks: Vec<Box<dyn Sink>>,
+    sinks: Vec<Arc<dyn Sink>>,
     command: &Command,
     input: InputCapture,
     quiet: bool,

@@ -3,10 +3,11 @@
 //! Works on sessions that nobody runs; those that run deliver for themselves.
 
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hansard_schemas::SessionId;
-use hansard_sinks::{Class, SinkError, open_sink};
+use hansard_sinks::{Address, Class, Sink, SinkError, open_sink};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -113,11 +114,12 @@ fn session(spool: &Spool, chains: &[HostChain], id: SessionId) -> SessionReport 
         },
         Err(failure) => return SessionReport::failed(id, failure.what),
     };
+    let mut places = Vec::new();
     for address in &about.sinks {
-        report.sinks.push(one_sink(address, &dir, chain));
+        report.sinks.push(one_sink(address, &dir, chain, &mut places));
     }
     if !report.is_left() {
-        match release_all(&dir, &about.sinks) {
+        match release_all(&dir, &places) {
             Ok(released) => report.released = released,
             Err(e) => report.error = Some(format!("its folder cannot be removed: {e}")),
         }
@@ -145,8 +147,15 @@ fn patiently<T>(mut step: impl FnMut() -> Result<T, SinkError>) -> Result<T, Sin
     step()
 }
 
-fn one_sink(address: &str, dir: &SessionDir, chain: &HostChain) -> SinkReport {
-    let delivered = open_sink(address).and_then(|mut sink| patiently(|| deliver(sink.as_mut(), dir, chain)));
+fn open(address: &str) -> Result<Arc<dyn Sink>, SinkError> {
+    Address::parse(address).and_then(|address| open_sink(&address))
+}
+
+fn one_sink(address: &str, dir: &SessionDir, chain: &HostChain, places: &mut Vec<String>) -> SinkReport {
+    let delivered = open(address).and_then(|sink| {
+        places.push(sink.place().to_owned());
+        patiently(|| deliver(sink.as_ref(), dir, chain))
+    });
     match delivered {
         Ok(Delivery { segments, bytes, conflict }) => {
             SinkReport { sink: address.to_owned(), segments, bytes, error: conflict }
@@ -160,8 +169,8 @@ fn rest_of_chains(chains: &[HostChain], config: &Config) -> Vec<String> {
     let mut errors = Vec::new();
     for chain in chains {
         for address in chain.known_sinks().into_iter().chain(config.to.iter().cloned()) {
-            let sent = open_sink(&address)
-                .and_then(|mut sink| patiently(|| deliver_chain(sink.as_mut(), chain.dir(), &chain.log(), chain.id())));
+            let sent = open(&address)
+                .and_then(|sink| patiently(|| deliver_chain(sink.as_ref(), chain.dir(), &chain.log(), chain.id())));
             if let Err(e) = sent {
                 errors.push(format!("chain {}: {e}", chain.id().short()));
             }

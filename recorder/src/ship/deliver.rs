@@ -32,9 +32,9 @@ pub struct Delivery {
     pub conflict: Option<String>,
 }
 
-/// First 16 hex digits of the SHA-256 of a sink's address: its name in the spool.
-pub fn sink_id(address: &str) -> String {
-    Digest::of(address.as_bytes()).short()
+/// First 16 hex digits of the SHA-256 of a sink's place: its name in the spool, whatever the address's options are.
+pub fn sink_id(place: &str) -> String {
+    Digest::of(place.as_bytes()).short()
 }
 
 fn local(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> SinkError {
@@ -43,7 +43,7 @@ fn local(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> SinkErr
 }
 
 /// Delivers all that is closed. Every step is idempotent: a cursor that was lost only costs work.
-pub fn deliver(sink: &mut dyn Sink, dir: &SessionDir, chain: &HostChain) -> Result<Delivery, SinkError> {
+pub fn deliver(sink: &dyn Sink, dir: &SessionDir, chain: &HostChain) -> Result<Delivery, SinkError> {
     deliver_chain(sink, chain.dir(), &chain.log(), chain.id())?;
     let delivery = deliver_segments(sink, dir, chain.id())?;
     deliver_chain(sink, chain.dir(), &chain.log(), chain.id())?;
@@ -51,8 +51,8 @@ pub fn deliver(sink: &mut dyn Sink, dir: &SessionDir, chain: &HostChain) -> Resu
 }
 
 /// The segments of one session.
-pub fn deliver_segments(sink: &mut dyn Sink, dir: &SessionDir, chain: ChainId) -> Result<Delivery, SinkError> {
-    let cursor_name = format!("cursor-{}", sink_id(sink.address()));
+pub fn deliver_segments(sink: &dyn Sink, dir: &SessionDir, chain: ChainId) -> Result<Delivery, SinkError> {
+    let cursor_name = format!("cursor-{}", sink_id(sink.place()));
     let cursor: u32 = dir.read_line(&cursor_name).and_then(|text| text.parse().ok()).unwrap_or(0);
     let mut delivery = Delivery::default();
     for segment in dir.segments().map_err(local(dir.path(), "list"))? {
@@ -88,8 +88,8 @@ pub fn deliver_segments(sink: &mut dyn Sink, dir: &SessionDir, chain: ChainId) -
 }
 
 /// The entries of a chain that the sink lacks.
-pub fn deliver_chain(sink: &mut dyn Sink, dir: &Path, log: &Log, chain: ChainId) -> Result<u64, SinkError> {
-    let cursor_path = dir.join(format!("cursor-{}", sink_id(sink.address())));
+pub fn deliver_chain(sink: &dyn Sink, dir: &Path, log: &Log, chain: ChainId) -> Result<u64, SinkError> {
+    let cursor_path = dir.join(format!("cursor-{}", sink_id(sink.place())));
     let mut cursor: u64 =
         std::fs::read_to_string(&cursor_path).ok().and_then(|text| text.split(' ').next()?.parse().ok()).unwrap_or(0);
     let mut sent = 0;
@@ -111,7 +111,7 @@ pub fn deliver_chain(sink: &mut dyn Sink, dir: &Path, log: &Log, chain: ChainId)
 
 /// Puts entries `first` to `last`. The name of a chain object does not hold its digest, so somebody may have put other
 /// bytes under it: objects may overlap (CHAIN-4), and one that begins earlier has another name.
-fn put_range(sink: &mut dyn Sink, log: &Log, chain: ChainId, first: u64, last: u64) -> Result<Put, SinkError> {
+fn put_range(sink: &dyn Sink, log: &Log, chain: ChainId, first: u64, last: u64) -> Result<Put, SinkError> {
     let mut put = Put::Conflict;
     for first in (first.saturating_sub(SQUATTED_MAX)..=first).rev() {
         let mut lines = log.lines_from(first).map_err(local(log.dir(), "read the chain in"))?;
@@ -125,11 +125,11 @@ fn put_range(sink: &mut dyn Sink, log: &Log, chain: ChainId, first: u64, last: u
 }
 
 /// Removes segments that every sink has, but the highest: the next one's `prev` is read from it after a crash.
-pub fn release(dir: &SessionDir, addresses: &[String]) -> io::Result<()> {
-    let delivered = |address: &String| -> u32 {
-        dir.read_line(&format!("cursor-{}", sink_id(address))).and_then(|text| text.parse().ok()).unwrap_or(0)
+pub fn release(dir: &SessionDir, places: &[String]) -> io::Result<()> {
+    let delivered = |place: &String| -> u32 {
+        dir.read_line(&format!("cursor-{}", sink_id(place))).and_then(|text| text.parse().ok()).unwrap_or(0)
     };
-    let everywhere = addresses.iter().map(delivered).min().unwrap_or(0);
+    let everywhere = places.iter().map(delivered).min().unwrap_or(0);
     let closed: Vec<_> = dir.segments()?.into_iter().filter(|s| s.form == Form::Closed).collect();
     let highest = closed.last().map_or(0, |s| s.number);
     for segment in closed.iter().filter(|s| s.number < everywhere && s.number < highest) {
@@ -143,14 +143,14 @@ pub fn release(dir: &SessionDir, addresses: &[String]) -> io::Result<()> {
 }
 
 /// Removes a session's folder when it is closed and every sink has all of it; true when it is gone.
-pub fn release_all(dir: &SessionDir, addresses: &[String]) -> io::Result<bool> {
+pub fn release_all(dir: &SessionDir, places: &[String]) -> io::Result<bool> {
     let highest = dir.segments()?.last().map(|s| (s.form, s.number));
-    let has_all = |address: &String| {
+    let has_all = |place: &String| {
         let cursor: Option<u32> =
-            dir.read_line(&format!("cursor-{}", sink_id(address))).and_then(|text| text.parse().ok());
+            dir.read_line(&format!("cursor-{}", sink_id(place))).and_then(|text| text.parse().ok());
         highest.is_none_or(|(form, number)| form == Form::Closed && cursor.is_some_and(|c| c > number))
     };
-    if addresses.is_empty() || !addresses.iter().all(has_all) {
+    if places.is_empty() || !places.iter().all(has_all) {
         return Ok(false);
     }
     dir.remove_files().map(|()| true)

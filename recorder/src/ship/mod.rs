@@ -68,10 +68,10 @@ pub struct Shipper {
 
 impl Shipper {
     /// Starts one thread for each sink.
-    pub fn start(sinks: Vec<Box<dyn Sink>>, dir: &Arc<SessionDir>, chain: &Arc<HostChain>) -> std::io::Result<Self> {
+    pub fn start(sinks: Vec<Arc<dyn Sink>>, dir: &Arc<SessionDir>, chain: &Arc<HostChain>) -> std::io::Result<Self> {
         let status: Vec<Status> =
             sinks.iter().map(|s| Status { address: s.address().to_owned(), ..Status::default() }).collect();
-        let addresses: Arc<[String]> = status.iter().map(|s| s.address.clone()).collect();
+        let places: Arc<[String]> = sinks.iter().map(|s| s.place().to_owned()).collect();
         let state = State { rounds: 1, done: vec![0; sinks.len()], status, stopping: false };
         let shared: Shared = Arc::new((Mutex::new(state), Condvar::new()));
         let mut threads = Vec::new();
@@ -79,7 +79,7 @@ impl Shipper {
             let one = One {
                 place,
                 sink,
-                addresses: Arc::clone(&addresses),
+                places: Arc::clone(&places),
                 dir: Arc::clone(dir),
                 chain: Arc::clone(chain),
                 shared: Arc::clone(&shared),
@@ -129,15 +129,15 @@ impl Shipper {
 
 struct One {
     place: usize,
-    sink: Box<dyn Sink>,
-    addresses: Arc<[String]>,
+    sink: Arc<dyn Sink>,
+    places: Arc<[String]>,
     dir: Arc<SessionDir>,
     chain: Arc<HostChain>,
     shared: Shared,
 }
 
 impl One {
-    fn run(mut self) {
+    fn run(self) {
         let mut pause = BACKOFF.0;
         loop {
             let round = {
@@ -150,12 +150,12 @@ impl One {
                 }
                 state.rounds
             };
-            match deliver(self.sink.as_mut(), &self.dir, &self.chain) {
+            match deliver(self.sink.as_ref(), &self.dir, &self.chain) {
                 Ok(delivery) => {
                     pause = BACKOFF.0;
                     self.note(round, &delivery);
                     // What cannot be removed stays, and costs space only.
-                    let _ = release(&self.dir, &self.addresses);
+                    let _ = release(&self.dir, &self.places);
                 }
                 Err(e) => {
                     let never = e.class() == Class::Never;

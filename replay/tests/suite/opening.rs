@@ -8,7 +8,7 @@ use hansard_replay::evidence::{Chains, examine};
 use hansard_replay::recording;
 use hansard_schemas::cast::{Code, EventData};
 use hansard_schemas::keys::{Identities, generate_identity};
-use hansard_sinks::{TimeRange, open_store};
+use hansard_sinks::{Address, TimeRange, open_store};
 
 use crate::store::{Host, World, shown, time};
 
@@ -78,7 +78,7 @@ fn the_events_of_a_recording_are_given_segment_by_segment() {
     let (world, session) = recorded(3);
     let identity = fs::read_to_string(world.root.join(".config/hansard/identity.txt")).unwrap();
     let open = |force| {
-        let store = open_store(world.store().to_str().unwrap()).unwrap();
+        let store = open_store(&Address::parse(world.store().to_str().unwrap()).unwrap()).unwrap();
         let chains = Chains::load(&*store).unwrap();
         let catalog = Catalog::load(&*store, &chains, &TimeRange::default()).unwrap();
         let listed = catalog.find("latest", Utc::now()).unwrap();

@@ -1,7 +1,7 @@
 //! Section 10, and the escaping of what is printed.
 
-use hansard_schemas::names::{ChainName, SegmentName, decode, encode, safe};
-use hansard_schemas::{ChainId, Digest, PublicKey, SessionId};
+use hansard_schemas::names::{ChainName, EventName, ProbeName, SegmentName, decode, encode, foreign, safe};
+use hansard_schemas::{ChainId, Digest, PublicKey, SessionId, Timestamp};
 use proptest::prelude::*;
 
 #[test]
@@ -163,5 +163,60 @@ proptest! {
         let acts = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         prop_assert!(!printed.contains(acts));
         prop_assert_eq!(safe(&printed), printed);
+    }
+}
+
+fn event(host: &str, user: &str, session: Option<SessionId>) -> EventName {
+    let time = Timestamp::new(chrono::DateTime::from_timestamp_millis(1_795_339_800_123).unwrap());
+    EventName::new(&ChainId(Digest([7; 32])), session, time, "interactive", host, user, "started")
+}
+
+#[test]
+fn name_4_events_look_like_this() {
+    let session = SessionId::new(1_795_253_400_000, &[1; 10]);
+    let name = event("db-7.example.org", "o'neil", Some(session));
+    let path = format!(
+        "events/2026/11/21/0707070707070707/20261122T093000.123Z_interactive_db-7.example.org_o~27neil_{session}.started.json"
+    );
+    assert_eq!(name.path(), path);
+    assert_eq!(EventName::parse(&path).unwrap(), name);
+    assert_eq!(EventName::plain(&name.user), "o'neil");
+    let of_host = event("db", "", None).path();
+    assert_eq!(of_host, "events/2026/11/22/0707070707070707/20261122T093000.123Z_interactive_db_~~_-.started.json");
+    assert!(EventName::parse(&of_host).is_ok());
+    for bad in [
+        path.replace("2026/11/21", "2026/11/22"),
+        path.replace("o~27neil", "o'neil"),
+        path.replace(".123Z", ".12Z"),
+        path.replace("started", "Started"),
+        path.replace("started.json", ".json"),
+        path.replace(".json", ""),
+        path.replace("events/", "event/"),
+        path.replace("/0707070707070707/", "/07070707070707XX/"),
+        path.replace("_interactive", ""),
+        of_host.replace("11/22", "11/21"),
+    ] {
+        assert!(EventName::parse(&bad).is_err(), "{bad}");
+        assert!(foreign(&bad).is_some(), "{bad}");
+    }
+    assert_eq!(foreign(&path), None);
+}
+
+#[test]
+fn names_of_probes_are_plain() {
+    let name = ProbeName { chain16: "0707070707070707".into(), word: "check-1".into() };
+    assert_eq!(name.path(), "probes/0707070707070707/check-1");
+    assert_eq!(ProbeName::parse(&name.path()).unwrap(), name);
+    for bad in ["probes/07/x", "probes/0707070707070707/", "probes/0707070707070707/A", "probes/0707070707070707/a/b"] {
+        assert!(ProbeName::parse(bad).is_err() && foreign(bad).is_some(), "{bad}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn name_4_any_host_and_user_round_trip_and_stay_one_component(host in ".{0,80}", user in ".{0,80}") {
+        let name = event(&host, &user, Some(SessionId::new(1_795_339_800_000, &[2; 10])));
+        prop_assert_eq!(name.path().split('/').count(), 6);
+        prop_assert_eq!(EventName::parse(&name.path()).unwrap(), name);
     }
 }

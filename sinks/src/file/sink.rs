@@ -9,28 +9,42 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hansard_schemas::limits;
+use hansard_schemas::names::ProbeName;
 use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::UNFINISHED;
 use super::beneath::{self, failed};
-use crate::{Limits, Put, Result, Sink, SinkError, url};
+use super::{UNFINISHED, of_path, plain};
+use crate::{Address, Finding, Level, Limits, Probe, Put, Result, Sink, SinkError};
 
 /// A directory that takes objects.
 pub struct FileSink {
     root: PathBuf,
     address: String,
+    place: String,
     /// The directory of the last object: a session's segments follow each other.
-    last: Option<(String, OwnedFd)>,
+    last: Mutex<Option<(String, OwnedFd)>>,
 }
 
 impl FileSink {
     /// A sink over `root`, which is created (0700, with its parents) at the first put.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
-        Self { address: url::of_path(&root), root, last: None }
+        let place = of_path(&plain(&root));
+        Self { address: of_path(&root), place, root, last: Mutex::new(None) }
+    }
+
+    /// The same, from an address.
+    pub fn open(address: &Address) -> Result<Self> {
+        Ok(Self { address: address.to_string(), ..Self::new(super::path_of(address)?) })
+    }
+
+    /// The directory of the last object, taken out while it is used: another thread opens its own.
+    fn last(&self) -> MutexGuard<'_, Option<(String, OwnedFd)>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open_root(&self) -> Result<OwnedFd> {
@@ -38,7 +52,7 @@ impl FileSink {
             Err(SinkError::NotThere { .. }) => {}
             other => return other,
         }
-        let io = |action| move |source| SinkError::Io { name: url::of_path(&self.root), action, source };
+        let io = |action| move |source| SinkError::Io { name: of_path(&self.root), action, source };
         // From the deepest directory that is there: each new name must be synced into its parent.
         let missing: Vec<_> = self.root.ancestors().take_while(|p| !p.exists()).collect();
         for path in missing.into_iter().rev() {
@@ -75,7 +89,7 @@ impl FileSink {
 }
 
 impl Sink for FileSink {
-    fn put_once(&mut self, name: &str, bytes: &[u8]) -> Result<Put> {
+    fn put_once(&self, name: &str, bytes: &[u8]) -> Result<Put> {
         beneath::components(name)?;
         let (parent, last) = name.rsplit_once('/').unwrap_or(("", name));
         if last.starts_with(UNFINISHED) {
@@ -85,22 +99,40 @@ impl Sink for FileSink {
             let (bytes, limit) = (bytes.len() as u64, limits::SEGMENT_STORED);
             return Err(SinkError::TooLarge { name: name.into(), bytes, limit });
         }
-        let directory = match self.last.take() {
+        let last_used = self.last().take();
+        let directory = match last_used {
             // A directory that was removed meanwhile still opens by its descriptor; its link count says so.
             Some((of, fd)) if of == parent && fs::fstat(&fd).is_ok_and(|s| s.st_nlink > 0) => fd,
             _ => self.open_directory(parent)?,
         };
         let put = put(&directory, name, last, bytes)?;
-        self.last = Some((parent.into(), directory));
+        *self.last() = Some((parent.into(), directory));
         Ok(put)
     }
 
     fn limits(&self) -> Limits {
-        Limits { max_object: Some(limits::SEGMENT_STORED) }
+        Limits { max_object: Some(limits::SEGMENT_STORED), appends: false }
     }
 
     fn address(&self) -> &str {
         &self.address
+    }
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn probe(&self, probe: &Probe) -> Vec<Finding> {
+        let name = ProbeName { chain16: probe.chain16.clone(), word: "check".into() };
+        let finding = match self.put_once(&name.path(), b"hansard check\n") {
+            Ok(Put::Stored | Put::Already) => Finding::new("writable", Level::Ok, "it takes objects"),
+            Ok(Put::Conflict) => {
+                let what = format!("other bytes lie under {}: someone else writes here", name.path());
+                Finding::new("writable", Level::Warning, what)
+            }
+            Err(e) => Finding::new("writable", Level::Failed, e.to_string()),
+        };
+        vec![finding]
     }
 }
 

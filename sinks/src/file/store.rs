@@ -9,16 +9,19 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
-use hansard_schemas::names::{ChainName, SegmentName};
+use hansard_schemas::names::{ChainName, EventName, SegmentName, foreign};
 use hansard_schemas::{SessionId, limits};
 use rustix::fs::FileType;
 
-use super::UNFINISHED;
 use super::beneath::{self, Item};
-use crate::{ChainPart, Foreign, Part, Result, SessionRef, SinkError, Store, TimeRange, url};
+use super::{UNFINISHED, of_path};
+use crate::{Address, ChainPart, EventPart, Foreign, Part, Result, SessionRef, SinkError, Store, TimeRange};
 
 /// Below the root: the deepest object lies seven levels down. Deeper is foreign, and not walked.
 const DEPTH: usize = 7;
+
+/// The directories of the root.
+const ROOTS: [&str; 4] = ["segments", "chains", "events", "probes"];
 
 /// A directory that is read.
 pub struct FileStore {
@@ -30,15 +33,20 @@ impl FileStore {
     /// A store over `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
-        Self { address: url::of_path(&root), root }
+        Self { address: of_path(&root), root }
     }
 
-    fn open(&self) -> Result<OwnedFd> {
+    /// The same, from an address.
+    pub fn open(address: &Address) -> Result<Self> {
+        Ok(Self { address: address.to_string(), root: super::path_of(address)? })
+    }
+
+    fn opened(&self) -> Result<OwnedFd> {
         beneath::root(&self.root, &self.address)
     }
 
     fn read(&self, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Vec<u8>> {
-        let (mut file, length) = beneath::file(&self.open()?, key)?;
+        let (mut file, length) = beneath::file(&self.opened()?, key)?;
         let io = |source| SinkError::Io { name: key.into(), action: "read", source };
         let (start, end) = range.map_or((0, length), |r| (r.start.min(length), r.end.min(length)));
         let wanted = end.saturating_sub(start);
@@ -63,9 +71,9 @@ impl FileStore {
             if std::str::from_utf8(&item.name).is_err() {
                 found.push(Foreign { key, why: "a name that is not UTF-8".into() });
             } else if item.kind == FileType::Directory {
-                if depth == 0 || (name.is_empty() && key != "segments" && key != "chains") {
+                if depth == 0 || (name.is_empty() && !ROOTS.contains(&key.as_str())) {
                     found.push(Foreign { key, why: "a directory that does not belong here".into() });
-                } else if SegmentName::parse(&key).is_ok() || ChainName::parse(&key).is_ok() {
+                } else if foreign(&key).is_none() {
                     found.push(Foreign { key, why: "a directory, not a file".into() });
                 } else {
                     Self::walk(root, &key, depth - 1, found);
@@ -74,8 +82,8 @@ impl FileStore {
                 found.push(Foreign { key, why: format!("{}, not a file", beneath::what(item.kind)) });
             } else if item.name.starts_with(UNFINISHED.as_bytes()) {
                 found.push(Foreign { key, why: "left by a write that was not finished".into() });
-            } else if SegmentName::parse(&key).is_err() && ChainName::parse(&key).is_err() {
-                found.push(Foreign { key, why: "not the name of a segment or of a chain object".into() });
+            } else if let Some(why) = foreign(&key) {
+                found.push(Foreign { key, why: why.into() });
             }
         }
     }
@@ -87,6 +95,22 @@ fn numbers(items: Vec<Item>, digits: usize) -> impl Iterator<Item = (String, u32
         let plain = name.len() == digits && name.bytes().all(|b| b.is_ascii_digit());
         plain.then(|| name.parse().ok().map(|n| (name, n))).flatten()
     })
+}
+
+/// The dated directories below `top` that can hold something of the range.
+fn days(root: &OwnedFd, top: &str, range: &TimeRange) -> Result<Vec<(String, NaiveDate)>> {
+    let mut found = Vec::new();
+    for (year, y) in numbers(list(root, top)?, 4) {
+        let year = format!("{top}/{year}");
+        for (month, m) in numbers(list(root, &year)?, 2) {
+            let month = format!("{year}/{month}");
+            for (day, d) in numbers(list(root, &month)?, 2) {
+                let date = i32::try_from(y).ok().and_then(|y| NaiveDate::from_ymd_opt(y, m, d));
+                found.extend(date.filter(|date| range.touches(*date)).map(|date| (format!("{month}/{day}"), date)));
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn directories(items: Vec<Item>) -> impl Iterator<Item = String> {
@@ -136,28 +160,19 @@ impl Store for FileStore {
     }
 
     fn sessions(&self, range: &TimeRange) -> Result<Vec<SessionRef>> {
-        let root = self.open()?;
+        let root = self.opened()?;
         let mut found = Vec::new();
-        for (year, y) in numbers(list(&root, "segments")?, 4) {
-            let year = format!("segments/{year}");
-            for (month, m) in numbers(list(&root, &year)?, 2) {
-                let month = format!("{year}/{month}");
-                for (day, d) in numbers(list(&root, &month)?, 2) {
-                    let date = i32::try_from(y).ok().and_then(|y| NaiveDate::from_ymd_opt(y, m, d));
-                    let Some(date) = date.filter(|date| range.touches(*date)) else { continue };
-                    let day = format!("{month}/{day}");
-                    for chain16 in directories(list(&root, &day)?).filter(|n| is_short_chain(n)) {
-                        for name in directories(list(&root, &format!("{day}/{chain16}"))?) {
-                            let Ok(session) = name.parse::<SessionId>() else { continue };
-                            if session.time().date_naive() != date || !range.contains(session) {
-                                continue;
-                            }
-                            // A folder without a segment is what a writer leaves that dies before its first one.
-                            let folder = format!("{day}/{chain16}/{name}");
-                            if list(&root, &folder)?.into_iter().any(|item| segment(&folder, item).is_some()) {
-                                found.push(SessionRef { session, chain16: chain16.clone() });
-                            }
-                        }
+        for (day, date) in days(&root, "segments", range)? {
+            for chain16 in directories(list(&root, &day)?).filter(|n| is_short_chain(n)) {
+                for name in directories(list(&root, &format!("{day}/{chain16}"))?) {
+                    let Ok(session) = name.parse::<SessionId>() else { continue };
+                    if session.time().date_naive() != date || !range.contains(session) {
+                        continue;
+                    }
+                    // A folder without a segment is what a writer leaves that dies before its first one.
+                    let folder = format!("{day}/{chain16}/{name}");
+                    if list(&root, &folder)?.into_iter().any(|item| segment(&folder, item).is_some()) {
+                        found.push(SessionRef { session, chain16: chain16.clone() });
                     }
                 }
             }
@@ -170,13 +185,14 @@ impl Store for FileStore {
         if !is_short_chain(&session.chain16) {
             return Ok(Vec::new());
         }
-        let root = self.open()?;
+        let root = self.opened()?;
         let directory = session_directory(session);
         let items = list(&root, &directory)?;
         let Ok(folder) = beneath::directory(&root, &directory) else { return Ok(Vec::new()) };
         let segments = items.into_iter().filter_map(|item| segment(&directory, item));
-        let mut parts: Vec<Part> =
-            segments.map(|(name, key)| Part { bytes: beneath::length(&folder, last(&key)), name, key }).collect();
+        let mut parts: Vec<Part> = segments
+            .map(|(name, key)| Part { bytes: beneath::length(&folder, last(&key)), name, key, version: None })
+            .collect();
         parts.sort_by(|a, b| (a.name.number, &a.key).cmp(&(b.name.number, &b.key)));
         Ok(parts)
     }
@@ -186,7 +202,7 @@ impl Store for FileStore {
     }
 
     fn chains(&self) -> Result<Vec<ChainPart>> {
-        let root = self.open()?;
+        let root = self.opened()?;
         let mut found = Vec::new();
         for chain in directories(list(&root, "chains")?) {
             let directory = format!("chains/{chain}");
@@ -197,7 +213,7 @@ impl Store for FileStore {
                 let key = format!("{directory}/{text}");
                 let (Ok(name), FileType::RegularFile) = (ChainName::parse(&key), item.kind) else { continue };
                 let bytes = beneath::length(&folder, &text);
-                found.push(ChainPart { name, key, bytes });
+                found.push(ChainPart { name, key, version: None, bytes });
             }
         }
         found.sort_by_key(|part| (part.name.chain, part.name.first, part.name.last));
@@ -208,9 +224,35 @@ impl Store for FileStore {
         self.read(&part.key, None, limits::CHAIN_OBJECT as u64)
     }
 
+    fn events(&self, range: &TimeRange) -> Result<Vec<EventPart>> {
+        let root = self.opened()?;
+        let mut found = Vec::new();
+        for (day, _) in days(&root, "events", range)? {
+            for chain16 in directories(list(&root, &day)?).filter(|n| is_short_chain(n)) {
+                let directory = format!("{day}/{chain16}");
+                let items = list(&root, &directory)?;
+                let Ok(folder) = beneath::directory(&root, &directory) else { continue };
+                for item in items.into_iter().filter(|item| item.kind == FileType::RegularFile) {
+                    let Ok(text) = String::from_utf8(item.name) else { continue };
+                    let key = format!("{directory}/{text}");
+                    let Ok(name) = EventName::parse(&key) else { continue };
+                    if range.contains_event(&name) {
+                        found.push(EventPart { name, bytes: beneath::length(&folder, &text), key });
+                    }
+                }
+            }
+        }
+        found.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(found)
+    }
+
+    fn read_event(&self, part: &EventPart) -> Result<Vec<u8>> {
+        self.read(&part.key, None, limits::EVENT_DOCUMENT as u64)
+    }
+
     fn foreign(&self) -> Result<Vec<Foreign>> {
         let mut found = Vec::new();
-        Self::walk(&self.open()?, "", DEPTH, &mut found);
+        Self::walk(&self.opened()?, "", DEPTH, &mut found);
         found.sort();
         Ok(found)
     }

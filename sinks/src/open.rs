@@ -1,0 +1,31 @@
+//! From an address to the place it names.
+//!
+//! Nothing is connected, created or spawned here: a process may still fork. A place does that at its first use.
+
+use std::sync::Arc;
+
+use crate::address::{Address, Scheme};
+use crate::{EventSink, Result, Sink, SinkError, Store, file};
+
+/// Opens the place that takes recordings.
+pub fn open_sink(address: &Address) -> Result<Arc<dyn Sink>> {
+    match address.scheme() {
+        Scheme::File => Ok(Arc::new(file::FileSink::open(address)?)),
+        Scheme::S3 | Scheme::Kafka => Err(SinkError::Unsupported { address: address.to_string() }),
+        Scheme::Http | Scheme::Https => Err(address.bad("a webhook takes events only: give it with --notify")),
+    }
+}
+
+/// Opens a place to read from. Whether it is there shows at the first use.
+pub fn open_store(address: &Address) -> Result<Arc<dyn Store>> {
+    match address.scheme() {
+        Scheme::File => Ok(Arc::new(file::FileStore::open(address)?)),
+        Scheme::S3 | Scheme::Kafka => Err(SinkError::Unsupported { address: address.to_string() }),
+        Scheme::Http | Scheme::Https => Err(address.bad("nothing can be read from a webhook")),
+    }
+}
+
+/// Opens a place that takes events.
+pub fn open_notify(address: &Address) -> Result<Arc<dyn EventSink>> {
+    Err(SinkError::Unsupported { address: address.to_string() })
+}
