@@ -6,6 +6,7 @@
 // Tests fail by panicking, their shared functions too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod clock;
 mod disk;
 mod guests;
 mod inside;
@@ -15,6 +16,7 @@ mod other_players;
 mod power_loss;
 mod secrets_gone;
 mod surroundings;
+mod time;
 mod trace;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
