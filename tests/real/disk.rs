@@ -41,10 +41,10 @@ impl Drop for SmallDisk {
     }
 }
 
-const HELD: &str = "output is held";
+pub const HELD: &str = "output is held";
 
 /// What the program showed: without the lines that the recorder added, each between line breaks.
-fn without_notices(shown: &[u8]) -> Vec<u8> {
+pub fn without_notices(shown: &[u8]) -> Vec<u8> {
     let mut left = shown.to_vec();
     while let Some(at) = find(&left, b"\r\nhansard-record: ") {
         let end = find(&left[at + 2..], b"\r\n").map_or(left.len(), |n| at + 2 + n + 2);

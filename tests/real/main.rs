@@ -8,6 +8,7 @@
 
 mod clock;
 mod disk;
+mod failing_disk;
 mod guests;
 mod inside;
 mod kept_order;
@@ -15,6 +16,7 @@ mod masked_input;
 mod other_players;
 mod power_loss;
 mod secrets_gone;
+mod sick_disk;
 mod surroundings;
 mod time;
 mod trace;
