@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bad_input;
+mod bombs;
 mod byte_exact;
 mod delivery;
 mod exec;
