@@ -11,6 +11,7 @@ pub mod first_use;
 pub mod host_chain;
 pub mod journal;
 pub mod live;
+pub mod memory;
 pub mod paths;
 pub mod report;
 pub mod ship;

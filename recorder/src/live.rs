@@ -34,6 +34,7 @@ use crate::journal::session_dir::{About, SessionDir};
 use crate::journal::spool::{Spool, occupy_reserve};
 use crate::journal::stall::StallWatch;
 use crate::journal::sync::GroupSync;
+use crate::memory;
 use crate::report::{Failure, io};
 use crate::ship::deliver::release_all;
 use crate::ship::{Shipper, Status, Waker};
@@ -85,8 +86,8 @@ pub struct Ended {
 impl Live {
     /// Starts recording. When this returns, what is submitted is kept.
     pub fn start(plan: &Plan, sinks: Vec<Arc<dyn Sink>>) -> Result<Self, Failure> {
-        // Keys are about to be in memory: no core dumps, no debugger of the same user.
-        rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).map_err(Failure::new)?;
+        // Keys are about to be in memory. Where it cannot be locked the session starts all the same; `check` says so.
+        memory::keep()?;
         let config = &plan.config;
         let spool = Spool::open(&config.spool_dir()?)?;
         spool.admit(config.spool.quota, config.spool.reserve)?;

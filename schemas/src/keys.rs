@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::held::Held;
 use crate::ids::Digest;
 use crate::segment::Header;
 use crate::{json, limits, names, seal};
@@ -25,13 +26,13 @@ mod text;
 pub use text::{Identities, Recipients, generate_identity};
 
 /// 32 secret bytes behind a pointer: moving it copies no secret, dropping it wipes.
-struct Secret(Box<Zeroizing<[u8; 32]>>);
+struct Secret(Held<Zeroizing<[u8; 32]>>);
 
 impl Secret {
     /// HMAC-SHA256 of `label` under this secret.
     #[inline(never)]
     fn derive(&self, label: &str) -> Self {
-        let mut derived = Self(Box::default());
+        let mut derived = Self(Held::default());
         derived.0.copy_from_slice(self.mac(label).as_slice());
         seal::wipe_stack();
         derived
@@ -59,14 +60,14 @@ pub struct EpochSecret(Secret);
 impl EpochSecret {
     /// E_0 of a new epoch.
     pub fn generate() -> Self {
-        let mut secret = Secret(Box::default());
+        let mut secret = Secret(Held::default());
         OsRng.fill_bytes(secret.0.as_mut_slice());
         Self(secret)
     }
 
     /// A given E_0; for test vectors.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        let mut secret = Secret(Box::default());
+        let mut secret = Secret(Held::default());
         secret.0.copy_from_slice(bytes);
         Self(secret)
     }

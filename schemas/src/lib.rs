@@ -9,6 +9,7 @@ pub mod chain;
 pub mod chain_state;
 pub mod error;
 pub mod exact;
+pub mod held;
 pub mod ids;
 pub mod json;
 pub mod keys;

@@ -11,6 +11,7 @@ use rand::rngs::OsRng;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, Result};
+use crate::held::Held;
 use crate::ids::{Digest, PublicKey};
 
 /// Bytes of an authentication tag.
@@ -28,7 +29,7 @@ pub fn wipe_stack() {
 
 /// Cipher, counter and associated data of one segment; shared by both directions.
 struct Stream {
-    cipher: Box<Aes256Gcm>,
+    cipher: Held<Aes256Gcm>,
     /// Number of the next block. The nonce has room for 2^88; a segment ends long before 2^64.
     counter: u64,
     header: Digest,
@@ -39,7 +40,7 @@ struct Stream {
 impl Stream {
     #[inline(never)]
     fn new(key: &[u8; 32], header: Digest) -> Self {
-        let cipher = Box::new(Aes256Gcm::new(key.into()));
+        let cipher = Held::new(Aes256Gcm::new(key.into()));
         Self { cipher, counter: 0, header, ended: false }
     }
 
@@ -121,19 +122,19 @@ impl Opener {
 }
 
 /// An Ed25519 private key, wiped when dropped. There is no `Clone`: what signs once is consumed by signing.
-pub struct SigningKey(Box<ed25519_dalek::SigningKey>);
+pub struct SigningKey(Held<ed25519_dalek::SigningKey>);
 
 impl SigningKey {
     /// A new key from the system's generator.
     pub fn generate() -> Self {
-        let key = Self(Box::new(ed25519_dalek::SigningKey::generate(&mut OsRng)));
+        let key = Self(Held::new(ed25519_dalek::SigningKey::generate(&mut OsRng)));
         wipe_stack();
         key
     }
 
     /// From the 32 bytes that [`SigningKey::to_bytes`] gave.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        let key = Self(Box::new(ed25519_dalek::SigningKey::from_bytes(bytes)));
+        let key = Self(Held::new(ed25519_dalek::SigningKey::from_bytes(bytes)));
         wipe_stack();
         key
     }

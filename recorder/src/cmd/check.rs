@@ -12,6 +12,7 @@ use crate::cli::CheckArgs;
 use crate::config::Config;
 use crate::first_use::{self, OWN_PAST, Source};
 use crate::journal::spool::Spool;
+use crate::memory::{self, Kept};
 use crate::report::{EXIT_FINDINGS, Failure};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -41,6 +42,7 @@ pub fn run(args: &CheckArgs) -> Result<i32, Failure> {
     findings.push(Finding { part: "configuration".into(), level: Level::Ok, what: source });
     spool(&config, &mut findings);
     recipients(&config, &mut findings);
+    keys_in_memory(&mut findings);
     for address in &config.to {
         let (level, what) = match Address::parse(address).and_then(|address| open_sink(&address)) {
             Ok(sink) => (Level::Ok, format!("can be opened: {}", sink.address())),
@@ -86,6 +88,23 @@ fn recipients(config: &Config, findings: &mut Vec<Finding>) {
         Err(_) => (Level::Warning, format!("none; the first session makes an identity, and {OWN_PAST}")),
     };
     findings.push(Finding { part: "recipients".into(), level, what });
+}
+
+fn keys_in_memory(findings: &mut Vec<Finding>) {
+    let (level, what) = match memory::keep() {
+        Ok(Kept::All) => (Level::Ok, "all of it is locked and kept out of core dumps".into()),
+        Ok(Kept::Keys) => {
+            (Level::Ok, "the pages that hold keys are locked, all of it is kept out of core dumps".into())
+        }
+        Ok(Kept::Nothing { limit }) => (
+            Level::Warning,
+            format!(
+                "keys of running sessions may be written to swap: the limit of locked memory (ulimit -l) is {limit} bytes"
+            ),
+        ),
+        Err(failure) => (Level::Failed, failure.what),
+    };
+    findings.push(Finding { part: "memory".into(), level, what });
 }
 
 fn print(args: &CheckArgs, config: &Config, findings: &[Finding]) -> Result<(), Failure> {

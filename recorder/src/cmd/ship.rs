@@ -18,6 +18,7 @@ use crate::host_chain::HostChain;
 use crate::journal::recovery::{Found, recover};
 use crate::journal::session_dir::SessionDir;
 use crate::journal::spool::Spool;
+use crate::memory;
 use crate::report::{EXIT_FINDINGS, Failure, io};
 use crate::ship::deliver::{Delivery, deliver, deliver_chain, release_all};
 
@@ -49,6 +50,7 @@ struct SessionReport {
 pub fn run(args: &ShipArgs) -> Result<i32, Failure> {
     let (config, _) = Config::load(&args.place)?;
     let spool = Spool::open(&config.spool_dir()?)?;
+    memory::keep()?;
     let host = Host::this()?;
     let chains = HostChain::all(&spool, &host)?;
     let ids = spool.session_ids().map_err(io("list", &spool.sessions()))?;
