@@ -236,7 +236,8 @@ impl Config {
         size("journal.max_segment", self.journal.max_segment, 64 << 10, 64 << 20)?;
         size("spool.quota", self.spool.quota, 1 << 20, u64::MAX)?;
         size("exec.stream_limit", self.exec.stream_limit, 64 << 10, u64::MAX)?;
-        size("spool.reserve", self.spool.reserve, 64 << 10, 64 << 20)?;
+        // Half of it must hold the tails of three streams, all of it the largest block besides.
+        size("spool.reserve", self.spool.reserve, 512 << 10, 64 << 20)?;
         if !(1..=19).contains(&self.journal.level) {
             return Err(format!("journal.level is {}: it must be from 1 to 19", self.journal.level));
         }

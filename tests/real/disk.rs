@@ -3,6 +3,7 @@
 //!
 //! Full disks are small tmpfs mounts; failing and hanging calls are put in by strace on the one file that matters.
 
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -295,4 +296,94 @@ fn a_hanging_sync_does_not_hold_the_output() {
     assert!(started.elapsed() < Duration::from_secs(2), "the relay waited {:?} for a sync", started.elapsed());
     drop(fault);
     session.finish("complete");
+}
+
+/// Fills what is left of a disk.
+fn fill(disk: &SmallDisk) {
+    let mut file = std::fs::File::create(disk.0.join("filler")).expect("a file");
+    for block in [&[0x5a; 65536][..], &[0x5a; 512], &[0x5a]] {
+        while file.write_all(block).is_ok() {}
+    }
+}
+
+/// A command that writes this much that cannot be compressed and ends with 5, when it is told to; its disk is full by then,
+/// and somebody else takes `eaten` bytes of what becomes free.
+fn ends_on_a_full_disk(length: usize, eaten: usize) -> (Home, Vec<u8>) {
+    let home = Home::new();
+    home.configure("[journal]\nmax_segment = 67108864\n[ship]\ninterval = \"1h\"\n");
+    let disk = SmallDisk::new(&home, "8m");
+    let emit = programs::own("emit");
+    let script = format!("echo ready; read x; {} --raw random 3 {length} 4096; exit 5", emit.display());
+    let call = home.recorder(["run", "--quiet", "--spool"]).arg(&disk.0).args(["--", "/bin/sh", "-c", &script]);
+    let mut terminal = Terminal::raw_running(&call);
+    terminal.wait_text("ready\n");
+    fill(&disk);
+    terminal.type_in("\n");
+    let mut eater = std::fs::File::create(disk.0.join("eater")).expect("a file");
+    let (until, mut left) = (Instant::now() + SOON, eaten);
+    while left > 0 && Instant::now() < until {
+        left -= eater.write(&vec![0x5a; left.min(4096)]).unwrap_or(0);
+    }
+    // Nobody hangs up, and nobody makes room.
+    assert_eq!(terminal.status(SOON), 5, "{}", terminal.text());
+    let shown = terminal.drained();
+    assert!(find(&shown, HELD.as_bytes()).is_some(), "the disk was not full");
+    home.assert_complete();
+    (home, without_notices(&shown))
+}
+
+#[test]
+fn a_command_that_ends_on_a_full_disk_shows_its_last_words_from_the_reserve() {
+    let _heavy = heavy();
+    let (home, shown) = ends_on_a_full_disk(100_000, 0);
+    let stream = [b"ready\n", &*stream::random(3, 100_000)].concat();
+    assert!(shown == stream, "{} bytes were displayed", shown.len());
+    assert!(without_notices(&home.raw("latest")) == stream, "the recording differs");
+}
+
+#[test]
+fn a_command_that_ends_on_a_full_disk_is_not_waited_for_when_the_reserve_is_not_enough() {
+    let _heavy = heavy();
+    let (home, shown) = ends_on_a_full_disk(200_000, 256 << 10);
+    let stream = [b"ready\n", &*stream::random(3, 200_000)].concat();
+    assert!(shown.len() < stream.len() && stream.starts_with(&shown), "{} bytes were displayed", shown.len());
+    let recorded = without_notices(&home.raw("latest"));
+    assert!(recorded.starts_with(&shown), "what was displayed is not recorded");
+    assert!(stream.starts_with(&recorded), "what was recorded was not written");
+    // What nobody got is a fact of the recording.
+    let cast = String::from_utf8(home.export("latest", "cast")).expect("asciicast is UTF-8");
+    let gap = cast.lines().find(|line| line.contains("\"g\"")).expect("a gap");
+    assert!(gap.contains("dropped") && gap.contains("never shown"), "{gap}");
+    let missing = stream.len() - recorded.len();
+    assert!(gap.contains(&format!("\\\"bytes\\\":{missing}")), "{missing} bytes are missing, and the gap says {gap}");
+}
+
+#[test]
+fn a_command_without_a_terminal_ends_on_a_full_disk_too() {
+    let _heavy = heavy();
+    let home = Home::new();
+    home.configure("[journal]\nmax_segment = 67108864\n[ship]\ninterval = \"1h\"\n");
+    let disk = SmallDisk::new(&home, "8m");
+    let emit = programs::own("emit");
+    let script = format!("echo ready; read x; {} random 3 100000 4096; echo words >&2; exit 5", emit.display());
+    let call = home.recorder(["run", "--quiet", "--spool"]).arg(&disk.0).args(["--", "/bin/sh", "-c", &script]);
+    let mut recorder = call
+        .command()
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the recorder runs");
+    recorder.stdout.as_mut().expect("a pipe").read_exact(&mut [0; 6]).expect("its output");
+    fill(&disk);
+    recorder.stdin.take().expect("a pipe").write_all(b"\n").expect("written");
+    let output = recorder.wait_with_output().expect("its output");
+    assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stdout == stream::random(3, 100_000), "{} bytes were passed on", output.stdout.len());
+    let recorded = home.raw_stream("latest", "output");
+    assert!(recorded == [b"ready\n", &*output.stdout].concat(), "the recording differs");
+    let errors = home.raw_stream("latest", "error");
+    assert_eq!(String::from_utf8_lossy(&errors), String::from_utf8_lossy(&output.stderr));
+    assert!(find(&errors, HELD.as_bytes()).is_some(), "the disk was not full");
+    home.assert_complete();
 }

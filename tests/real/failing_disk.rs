@@ -215,3 +215,25 @@ fn a_disk_that_is_ill_from_the_start_starts_no_session() {
         assert!(!home.join("started").exists(), "{ask:?}: the command was run");
     }
 }
+
+#[test]
+fn a_command_that_ends_on_a_disk_that_is_dead_ends_all_the_same() {
+    let mut session = Session::new("");
+    session.says("zero");
+    for ask in [Ask::Write, Ask::Sync, Ask::Name] {
+        session.disk.falls_ill(ask, Ill::Fails(Errno::EIO));
+    }
+    let shown = session.terminal.bytes();
+    session.terminal.type_in("\x04");
+    assert_eq!(session.terminal.status(SOON), 125, "{}", session.terminal.text());
+    session.terminal.wait_text("hint:");
+    let text = session.terminal.text();
+    assert!(text.contains("the journal cannot be written") && text.contains("hansard-record ship"), "{text}");
+    // What was recorded before is there, once the disk is.
+    session.disk.gets_well();
+    let shipped = session.home.recorder(["ship", "--spool"]).arg(session.disk.path()).output();
+    assert_eq!(code(&shipped), 0, "{}", said(&shipped));
+    assert!(session.home.raw("latest").starts_with(&shown));
+    let verified = session.home.verify(["latest"]);
+    assert!(verified.code == 0 && verified.said.contains("recovered at"), "{}", verified.said);
+}

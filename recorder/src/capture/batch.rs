@@ -69,6 +69,12 @@ impl Batch {
         }
     }
 
+    /// How many bytes of output there are, and since when, in microseconds.
+    pub fn output(&self) -> Option<(u64, u64)> {
+        let output = || self.items.iter().filter(|item| matches!(item.kind, Kind::Output(_)));
+        Some((output().map(|item| item.len as u64).sum(), output().next()?.time_us))
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()

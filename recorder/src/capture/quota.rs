@@ -36,12 +36,13 @@ pub(super) struct Measured {
     quota: Quota,
     at_ms: u64,
     over: bool,
+    ignored: bool,
     warned: bool,
 }
 
 impl Measured {
     pub(super) fn new(quota: Quota) -> Self {
-        Self { quota, at_ms: 0, over: false, warned: false }
+        Self { quota, at_ms: 0, over: false, ignored: false, warned: false }
     }
 
     pub(super) fn room(&self) -> Room {
@@ -58,7 +59,7 @@ impl Measured {
 
     /// From now on there is room: the session ends, and what it still has to say is bounded.
     pub(super) fn ignore(&mut self) {
-        self.over = false;
+        (self.over, self.ignored) = (false, true);
     }
 
     /// Measures, if it is time; whether it did, and a warning for the user.
@@ -68,7 +69,7 @@ impl Measured {
         }
         self.at_ms = now_ms;
         let used = self.quota.spool.used();
-        self.over = used >= self.quota.bytes;
+        self.over = used >= self.quota.bytes && !self.ignored;
         if self.warned || used / 4 < self.quota.bytes / 5 {
             return (true, None);
         }

@@ -36,6 +36,8 @@ pub struct SessionRecorder {
     /// Submitted while the session is there, and not yet put aside.
     outbox: Batch,
     replies: VecDeque<Reply>,
+    /// The child has ended, and the session does not know yet.
+    last: bool,
     closer: Arc<Closer>,
 }
 
@@ -44,7 +46,7 @@ impl SessionRecorder {
     pub fn new(session: Session) -> Self {
         let closer = Arc::clone(session.closer());
         let place = Place::Here(Box::new(session));
-        Self { place, bulk: None, outbox: Batch::default(), replies: VecDeque::new(), closer }
+        Self { place, bulk: None, outbox: Batch::default(), replies: VecDeque::new(), last: false, closer }
     }
 
     /// What closes its segments, to wait for it at the end.
@@ -78,6 +80,9 @@ impl SessionRecorder {
         self.place = match session {
             Some(mut session) => {
                 session.inbox().append(&mut self.outbox);
+                if std::mem::take(&mut self.last) {
+                    session.last();
+                }
                 Place::Here(session)
             }
             None => {
@@ -135,6 +140,16 @@ impl Recorder for SessionRecorder {
             }
             Place::Lost => Place::Lost,
         };
+    }
+
+    fn last(&mut self, _time_us: u64) {
+        self.look();
+        match &mut self.place {
+            Place::Here(session) => session.last(),
+            // It is told when it is back, and until then nothing holds it.
+            Place::There => self.last = true,
+            Place::Lost => {}
+        }
     }
 
     fn reply(&mut self) -> Option<Reply> {

@@ -20,11 +20,13 @@ use super::masking::{Masking, Release};
 use super::quota::{Measured, Quota, Room};
 use super::segments::{Blocked, Segments};
 use crate::journal::closing::Closer;
-use crate::journal::spool::release_reserve;
+use crate::journal::spool::{halve_reserve, release_reserve};
 use crate::journal::stall::{self, StallWatch};
 
 /// How often the clocks and the quota are looked at, in milliseconds.
 const LOOK_MS: u64 = 1_000;
+/// After the child's end: what cannot be written for so long, although the reserve was opened, is not waited for.
+const LET_GO_US: u64 = 5_000_000;
 /// Lines with which a block is full whatever comes next: one more message, at its worst, stays below the format's limit.
 const STAGED_BYTES: usize = 1 << 20;
 
@@ -44,6 +46,19 @@ enum Bounds {
     Each(Box<[Bounded; 3]>),
 }
 
+/// What of the end has come.
+#[derive(Debug, PartialEq, Eq)]
+enum Ending {
+    /// The child runs.
+    NotYet,
+    /// It has ended; what it wrote may use half of the reserve.
+    Last,
+    /// That was needed at this time, in microseconds.
+    Opened(u64),
+    /// It was not enough.
+    LetGo,
+}
+
 /// A session that is being recorded.
 pub struct Session {
     segments: Segments,
@@ -54,6 +69,8 @@ pub struct Session {
     looked_ms: u64,
     /// Output that policy had shown and not recorded: since when, and how much.
     dropped: Option<(u64, u64)>,
+    /// Output that was neither shown nor recorded, because the session ended while it was held: the same of it.
+    unshown: Option<(u64, u64)>,
     stall: StallWatch,
     /// Submitted, not staged.
     inbox: Batch,
@@ -65,6 +82,7 @@ pub struct Session {
     now_us: u64,
     /// When time brings something, in milliseconds.
     next_ms: Option<u64>,
+    ending: Ending,
     /// What only the end has to say is staged.
     has_last_lines: bool,
     replies: VecDeque<Reply>,
@@ -78,6 +96,9 @@ fn place(stream: Stream) -> (usize, Code, GapWhat) {
 }
 
 const INPUT: usize = 2;
+
+/// Of output that nobody got.
+const UNSHOWN: &str = "held when the session ended, and never shown";
 
 impl Session {
     /// Over its open segments. `masking` where typed input is to be masked; `limit` bounds each stream of a session
@@ -98,6 +119,7 @@ impl Session {
             quota: Measured::new(quota),
             looked_ms: 0,
             dropped: None,
+            unshown: None,
             stall,
             inbox: Batch::default(),
             staged: 0,
@@ -105,8 +127,33 @@ impl Session {
             hold: Hold::default(),
             now_us: 0,
             next_ms: None,
+            ending: Ending::NotYet,
             has_last_lines: false,
             replies: VecDeque::new(),
+        }
+    }
+
+    /// The child has ended: what it wrote is all that still comes.
+    pub fn last(&mut self) {
+        self.quota.ignore();
+        self.ending = Ending::Last;
+        if self.hold.is_on() {
+            self.needs_reserve();
+        }
+    }
+
+    /// Something cannot be written, and nothing else comes that could be waited for.
+    fn needs_reserve(&mut self) {
+        match self.ending {
+            Ending::Last => {
+                self.ending = Ending::Opened(self.now_us);
+                halve_reserve(self.segments.dir());
+            }
+            Ending::Opened(at_us) if self.now_us >= at_us + LET_GO_US => {
+                self.ending = Ending::LetGo;
+                self.replies.push_back(Reply::LetGo);
+            }
+            Ending::NotYet | Ending::Opened(_) | Ending::LetGo => {}
         }
     }
 
@@ -288,11 +335,12 @@ impl Session {
         });
     }
 
-    /// A text of the recorder's own, which the terminal gets.
+    /// A text of the recorder's own, which the terminal gets, or standard error where there is none.
     fn stage_notice(&mut self, t_ms: u64, text: &str) {
         self.stage_text(Code::Marker, t_ms, "shown by the recorder");
+        let code = if matches!(self.bounds, Bounds::None) { Code::Output } else { Code::Error };
         self.segments.stage(|encoder, lines, streams| {
-            stream(encoder, lines, streams, Code::Output, t_ms, text.as_bytes());
+            stream(encoder, lines, streams, code, t_ms, text.as_bytes());
         });
     }
 
@@ -323,6 +371,7 @@ impl Session {
             },
         };
         self.hold.again(now_us);
+        self.needs_reserve();
         let text = format!("\r\nhansard-record: output is held, it cannot be recorded: {what}; {hint}\r\n");
         if self.hold.owes(&text) {
             self.replies.push_back(Reply::Notice(text));
@@ -383,13 +432,20 @@ impl Session {
         Ok(())
     }
 
-    /// The gap of what policy had shown and not recorded, if there is one.
+    /// The gaps of what was not recorded, if there are any.
     fn stage_dropped(&mut self, t_ms: u64) {
-        let Some((from, bytes)) = self.dropped.take() else { return };
+        for (dropped, note) in [(self.dropped.take(), None), (self.unshown.take(), Some(UNSHOWN))] {
+            let Some((from, bytes)) = dropped else { continue };
+            self.stage_dropped_gap(from, t_ms, bytes, note);
+        }
+    }
+
+    fn stage_dropped_gap(&mut self, from: u64, t_ms: u64, bytes: u64, note: Option<&str>) {
         let mut gap = Gap::new(GapWhat::Output, GapWhy::Dropped);
         gap.bytes = Some(bytes);
         gap.from_ms = Some(from);
         gap.to_ms = Some(t_ms);
+        gap.note = note.map(str::to_owned);
         self.stage_gap(t_ms, &gap);
     }
 
@@ -398,15 +454,23 @@ impl Session {
         self.segments.closer().ending();
         self.quota.ignore();
         if self.hold.is_on() {
-            // Never shown, and the reserve is for the end.
-            self.inbox.clear();
+            // Never shown, and what is left of the reserve is for the end.
+            self.drop_inbox(t_ms);
         }
         let result = self.end(t_ms, &stop);
         let Err(Blocked::Full(_) | Blocked::Refused(_)) = result else { return result };
-        self.inbox.clear();
+        self.drop_inbox(t_ms);
         release_reserve(self.segments.dir());
         // What was staged before is continued, the rest is written now.
         self.end(t_ms, &stop)
+    }
+
+    /// What waits is neither shown nor recorded; the recording says so.
+    fn drop_inbox(&mut self, t_ms: u64) {
+        if let Some((bytes, since_us)) = self.inbox.output() {
+            self.unshown = Some(((since_us / 1_000).min(t_ms), bytes));
+        }
+        self.inbox.clear();
     }
 
     fn end(&mut self, t_ms: u64, stop: &Stop) -> Result<(), Blocked> {

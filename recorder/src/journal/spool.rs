@@ -124,6 +124,12 @@ pub fn occupy_reserve(dir: &Path, bytes: u64) -> io::Result<()> {
     }
 }
 
+/// Gives half of the reserve back to the file system: for what was still to be recorded, the rest is for the end itself.
+pub fn halve_reserve(dir: &Path) {
+    // One that cannot be halved is still there for the end.
+    let _ = File::options().write(true).open(dir.join("reserve")).and_then(|f| f.set_len(f.metadata()?.len() / 2));
+}
+
 /// Gives the reserve back to the file system.
 pub fn release_reserve(dir: &Path) {
     // Gone already is what is wanted.

@@ -140,7 +140,8 @@ impl Relay<'_> {
                 if let Some(mut feed) = self.streams.feed.take() {
                     feed.stop();
                 }
-                if self.streams.lanes().all(Lane::is_done) && self.link.is_settled() {
+                self.link.last();
+                if self.link.lets_go() || self.streams.lanes().all(Lane::is_done) && self.link.is_settled() {
                     return Ok(None);
                 }
             }

@@ -446,7 +446,8 @@ impl Session<'_> {
         // Whoever else has it open may write for ever.
         self.inner = None;
         self.submit_output(true);
+        self.link.last();
         self.settle()?;
-        Ok(self.passage.is_empty() && self.link.is_settled())
+        Ok(self.link.lets_go() || self.passage.is_empty() && self.link.is_settled())
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct Link<'r> {
     /// Texts to show, each after the messages up to its number.
     texts: VecDeque<(u64, String)>,
     ends: Option<Outcome>,
+    told_last: bool,
+    lets_go: bool,
 }
 
 impl<'r> Link<'r> {
@@ -59,6 +61,8 @@ impl<'r> Link<'r> {
             waiting: VecDeque::new(),
             texts: VecDeque::new(),
             ends: None,
+            told_last: false,
+            lets_go: false,
         }
     }
 
@@ -98,10 +102,24 @@ impl<'r> Link<'r> {
                 Reply::Accepted(number) => self.accepted = self.accepted.max(number),
                 Reply::Notice(text) => self.texts.push_back((self.accepted, text)),
                 Reply::Terminate(outcome) => self.ends = self.ends.or(Some(outcome)),
+                Reply::LetGo => self.lets_go = true,
                 Reply::Failed(text) => return Err(TeeError::Recorder(text)),
             }
         }
         Ok(())
+    }
+
+    /// The child has ended.
+    pub(crate) fn last(&mut self) {
+        if !std::mem::replace(&mut self.told_last, true) {
+            self.stirred = true;
+            self.recorder.last(self.now_us);
+        }
+    }
+
+    /// Whether the session may end although something waits.
+    pub(crate) fn lets_go(&self) -> bool {
+        self.lets_go
     }
 
     /// The next thing that goes on, of what was heard.

@@ -57,6 +57,9 @@ pub enum Reply {
     Notice(String),
     /// The session must end now, and as this.
     Terminate(Outcome),
+    /// What waits will not be accepted, and the child has ended ([`Recorder::last`] was called): the session ends as it
+    /// would without it.
+    LetGo,
     /// Nothing more will ever be accepted: the session ends.
     Failed(String),
 }
@@ -70,6 +73,12 @@ pub trait Recorder {
     /// The message is the recorder's from now on: it is accepted once, however long that takes, and never offered again.
     /// The tee bounds what waits: [`GATHER_BYTES`] of each output stream, some keys, and 512 messages.
     fn submit(&mut self, number: u64, time_us: u64, message: Message<'_>);
+
+    /// The child has ended: nothing is to be waited for any more but what it has written, and that is little. What was kept
+    /// back for the end of the session may be used for it. Called once, if at all.
+    fn last(&mut self, time_us: u64) {
+        let _ = time_us;
+    }
 
     /// The next thing it has to say. Asked after every call, and when [`Recorder::news`] is readable, until there is none.
     fn reply(&mut self) -> Option<Reply>;
