@@ -29,12 +29,15 @@ fn kill(kind: &str, seed: u64, delay: Duration) -> Kill {
     let home = Home::new();
     let emit = programs::own("emit");
     let command = [emit.to_str().expect("a path"), "--raw", kind, &seed.to_string()];
-    let mut terminal = Terminal::raw_running(&home.record(command));
+    let mut terminal = Terminal::open();
+    let before = modes(&terminal);
+    terminal.run(&home.record(command));
     assert!(terminal.waits(SOON, |bytes| !bytes.is_empty()), "nothing was displayed");
     // The random instant: there is no condition to wait for, that is the point.
     terminal.waits(delay, |_| false);
     process::kill_recorder(terminal.pid());
     terminal.ended(SOON);
+    wait_until("the terminal is as it was", SOON, || (modes(&terminal) == before).then_some(()));
     let displayed = terminal.drained();
 
     let torn = process::files_below(&home.spool()).iter().any(|file| is_torn(&std::fs::read(file).expect("a file")));
@@ -55,6 +58,10 @@ fn kill(kind: &str, seed: u64, delay: Duration) -> Kill {
         recorded.len()
     );
     Kill { displayed: displayed.len(), recorded: recorded.len(), torn }
+}
+
+fn modes(terminal: &Terminal) -> String {
+    format!("{:?}", terminal.modes())
 }
 
 /// An open segment whose end is not the end of a block.
@@ -169,27 +176,41 @@ fn a_kill_of_an_exec_session_keeps_what_was_passed_on() {
     }
 }
 
+/// Whom somebody kills who wants to be rid of the recorder with this first process.
+type Killed = fn(u32) -> Vec<u32>;
+
 #[test]
-fn the_terminal_is_restored_when_the_recorder_alone_was_killed() {
-    let home = Home::new();
-    let mut terminal = Terminal::open();
-    let before = format!("{:?}", terminal.modes());
-    terminal.run(&home.record_sh("echo words; while :; do sleep 0.05; done"));
-    terminal.wait_text("words\r\n");
-    assert_ne!(format!("{:?}", terminal.modes()), before);
-    process::kill_first(terminal.pid());
-    terminal.ended(SOON);
-    wait_until("the terminal is as it was", SOON, || (format!("{:?}", terminal.modes()) == before).then_some(()));
-    home.recorder(["ship"]).ok();
-    assert_eq!(home.raw("latest"), b"words\r\n");
+fn the_terminal_is_restored_however_the_recorder_was_killed() {
+    let ways: [(&str, Killed); 3] = [
+        ("alone", |root| vec![root]),
+        ("by its name", process::same_name),
+        ("by its session, and so by its group or its terminal", process::same_session),
+    ];
+    for (way, killed) in ways {
+        let home = Home::new();
+        let mut terminal = Terminal::open();
+        let before = modes(&terminal);
+        terminal.run(&home.record_sh("echo words; while :; do sleep 0.05; done"));
+        terminal.wait_text("words\r\n");
+        assert_ne!(modes(&terminal), before);
+        process::kill_all(&killed(terminal.pid()));
+        terminal.ended(SOON);
+        wait_until(&format!("killed {way}, the terminal is as it was"), SOON, || {
+            (modes(&terminal) == before).then_some(())
+        });
+        home.recorder(["ship"]).ok();
+        assert_eq!(home.raw("latest"), b"words\r\n", "{way}");
+    }
 }
 
 #[test]
-fn the_terminal_can_be_used_after_a_kill() {
+fn the_terminal_can_be_used_after_every_process_of_the_program_was_killed() {
     let home = Home::new();
     let mut terminal = Terminal::running(&home.record_sh("echo words; while :; do sleep 0.05; done"));
     terminal.wait_text("words\r\n");
-    process::kill_recorder(terminal.pid());
+    let all = process::same_program(terminal.pid());
+    assert!(all.len() > process::same_name(terminal.pid()).len(), "nothing watches over the terminal");
+    process::kill_all(&all);
     terminal.ended(SOON);
     // Nothing is left that could have restored it: what a login shell does when a program it ran is gone, nothing hinders.
     terminal.run(&home.call("/bin/sh").args(["-c", "stty sane; echo usable; read x; echo \"got $x\""]));

@@ -33,11 +33,25 @@ pub fn descendants(root: u32) -> Vec<u32> {
     found
 }
 
-/// `root` and those of its descendants that run the same executable: a recorder, however many processes it is.
+/// `root` and those of its descendants that run the same executable: a recorder, however many processes it is, and what
+/// watches over its terminal.
 pub fn same_program(root: u32) -> Vec<u32> {
-    let Ok(exe) = fs::read_link(format!("/proc/{root}/exe")) else { return vec![root] };
-    let others =
-        descendants(root).into_iter().filter(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|e| e == exe));
+    alike(root, |pid| fs::read_link(format!("/proc/{pid}/exe")).ok())
+}
+
+/// `root` and those of its descendants that have the same name: what `pkill` and `killall` take for the recorder.
+pub fn same_name(root: u32) -> Vec<u32> {
+    alike(root, |pid| status_field(pid, "Name"))
+}
+
+/// `root` and those of its descendants that are in the same session.
+pub fn same_session(root: u32) -> Vec<u32> {
+    alike(root, |pid| rustix::process::getsid(Pid::from_raw(pid.try_into().ok()?)).ok())
+}
+
+fn alike<T: PartialEq>(root: u32, of: impl Fn(u32) -> Option<T>) -> Vec<u32> {
+    let Some(wanted) = of(root) else { return vec![root] };
+    let others = descendants(root).into_iter().filter(|pid| of(*pid).is_some_and(|found| found == wanted));
     std::iter::once(root).chain(others).collect()
 }
 
@@ -52,10 +66,13 @@ pub fn send(pid: u32, signal: Signal) {
     let _ = kill_process(pid, signal);
 }
 
-/// Kills every process of the recorder whose first process is `root`, at one instant as far as that can be:
-/// all are stopped first, so that none sees another die.
+/// Kills every process of the recorder whose first process is `root`.
 pub fn kill_recorder(root: u32) {
-    let all = same_program(root);
+    kill_all(&same_name(root));
+}
+
+/// Kills processes at one instant as far as that can be: all are stopped first, so that none sees another die.
+pub fn kill_all(all: &[u32]) {
     if all.len() > 1 {
         all.iter().for_each(|pid| send(*pid, Signal::STOP));
     }

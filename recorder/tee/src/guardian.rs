@@ -1,7 +1,9 @@
 //! Gives the terminal's modes back when the recorder cannot: killed by SIGKILL, or by a fault of its own.
 //!
-//! A process that only waits for the recorder's end, forked before there is anything secret in memory. Not for any
-//! other end: `terminal` restores on those.
+//! A process that only waits for the recorder's end, forked before there is anything secret in memory. It has a session and
+//! a name of its own, so that whoever kills the recorder by its group, its session, its terminal or its name does not kill
+//! this one with it; by the path of its program he does, and nothing is left then that could give the modes back. Not for
+//! any other end: `terminal` restores on those.
 
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
@@ -13,6 +15,9 @@ use crate::lane::forget_standard;
 use crate::outlet::duplicate;
 use crate::signals::prepare;
 use crate::sys;
+
+/// What `ps` shows; the kernel keeps 15 bytes.
+const NAME: &str = "hansard-guard";
 
 /// Watches over the terminal for as long as this process lives.
 pub struct Guardian {
@@ -40,8 +45,10 @@ impl Guardian {
 }
 
 fn watch(terminal: &OwnedFd, modes: Termios, mut ended: io::PipeReader) {
-    // Out of the way of signals to the job, and holding nothing that anyone could wait for.
-    let _ = rustix::process::setpgid(None, None);
+    // Out of the way of signals to the job, and holding nothing that anyone could wait for. (A process just forked leads no
+    // group, so that it can have a session; and a name that cannot be set is none that could be missed.)
+    let _ = rustix::process::setsid();
+    let _ = std::fs::write("/proc/self/comm", NAME);
     sys::block(&[libc::SIGTTOU]);
     (0..3).for_each(forget_standard);
     sys::close_passed_on();
