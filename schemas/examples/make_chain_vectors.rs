@@ -166,6 +166,11 @@ fn bent(entries: &[Entry]) -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("chain-broken-member-missing", "no outcome", resigned(",\"outcome\":\"exited\"", "")),
         ("chain-broken-member-twice", "JSON-3", resigned("\"segment\":5", "\"segment\":5,\"segment\":5")),
         ("chain-broken-member-twice-deep", "JSON-3", resigned("\"sig\"", "\"x\":[{\"a\":1,\"\\u0061\":1}],\"sig\"")),
+        (
+            "chain-broken-deep",
+            "an unknown member whose arrays are the 33rd level (JSON-7)",
+            resigned("\"sig\"", &format!("\"x\":{}{},\"sig\"", "[".repeat(32), "]".repeat(32))),
+        ),
         ("chain-broken-fraction", "JSON-3", resigned("\"segment\":5", "\"segment\":5.0")),
         ("chain-broken-integer", "JSON-3", resigned("\"sig\"", "\"x\":9007199254740992,\"sig\"")),
         ("limit-chain-segment-number", "LIM-11", resigned("\"segment\":5", "\"segment\":1000000")),

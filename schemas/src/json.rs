@@ -1,4 +1,4 @@
-//! Strict JSON (FORMAT.md, section 1): no duplicate members at any depth, no fractions, no large integers.
+//! Strict JSON (FORMAT.md, section 1): no duplicate members at any depth, no fractions, no large integers, no deep nesting.
 //!
 //! Documents are parsed twice, once for these rules and once into the type; they are small. Not for event lines,
 //! whose grammar is in `cast`.
@@ -25,7 +25,7 @@ pub fn check(bytes: &[u8]) -> Result<(), String> {
     }
     let text = std::str::from_utf8(bytes).map_err(|e| e.to_string())?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    Strict.deserialize(&mut deserializer).map_err(|e| e.to_string())?;
+    Strict { depth: 0 }.deserialize(&mut deserializer).map_err(|e| e.to_string())?;
     deserializer.end().map_err(|e| e.to_string())
 }
 
@@ -50,7 +50,20 @@ pub fn members(bytes: &[u8]) -> Result<Vec<String>, String> {
     serde_json::Deserializer::from_slice(bytes).deserialize_map(Names).map_err(|e| e.to_string())
 }
 
-struct Strict;
+/// At so many arrays and objects around it.
+#[derive(Clone, Copy)]
+struct Strict {
+    depth: usize,
+}
+
+impl Strict {
+    fn inside<E: serde::de::Error>(self) -> Result<Self, E> {
+        if self.depth == limits::JSON_DEPTH {
+            return Err(E::custom("arrays and objects nested too deep"));
+        }
+        Ok(Self { depth: self.depth + 1 })
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Strict {
     type Value = ();
@@ -95,17 +108,19 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Strict)?.is_some() {}
+        let inside = self.inside()?;
+        while seq.next_element_seed(inside)?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let inside = self.inside()?;
         let mut seen = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
             if !seen.insert(name.clone()) {
                 return Err(A::Error::custom(format_args!("duplicate member {name:?}")));
             }
-            map.next_value_seed(Strict)?;
+            map.next_value_seed(inside)?;
         }
         Ok(())
     }
@@ -137,6 +152,17 @@ mod tests {
         }
         for good in ["9007199254740991", r#"{"a":{"a":[null,true,"é"]}}"#] {
             assert_eq!(check(good.as_bytes()), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn json_7_what_nests_more_than_32_deep_is_an_error() {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let nested = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            assert_eq!(check(nested(32).as_bytes()), Ok(()));
+            for depth in [33, 200, 100_000] {
+                assert!(check(nested(depth).as_bytes()).is_err(), "{depth} times {open}");
+            }
         }
     }
 }

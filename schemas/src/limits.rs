@@ -32,6 +32,8 @@ pub const SEGMENT_STORED: u64 = 128 << 20;
 pub const CHAIN_OBJECT: usize = 16 << 20;
 /// LIM-14: one lifecycle event, in bytes.
 pub const EVENT_DOCUMENT: usize = 256 << 10;
+/// JSON-7: how deep arrays and objects nest in any document, the outermost among them.
+pub const JSON_DEPTH: usize = 32;
 /// JSON-3: the largest integer in any document.
 pub const JSON_INTEGER: u64 = (1 << 53) - 1;
 /// Segment length at which a writer closes by default; see the recorder's `max_segment`.

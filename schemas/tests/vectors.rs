@@ -118,7 +118,7 @@ fn run(vector: &Vector) -> Result<(), String> {
 }
 
 #[test]
-fn vectors_every_recording_gives_its_outcome() {
+fn order_vectors_every_recording_gives_its_outcome() {
     // Those of chains run in `chain/vectors.rs`.
     let vectors: Vec<Vector> = vectors().into_iter().filter(|v| v.get("kind") == Some("recording")).collect();
     assert!(vectors.len() > 160, "{} vectors", vectors.len());

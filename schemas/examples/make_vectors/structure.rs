@@ -78,6 +78,13 @@ fn headers(fixed: &Fixed) -> Vec<Case> {
             "a negative integer (JSON-3)",
             replaced(fixed, "\"offset_ms\":0", "\"offset_ms\":-1"),
         ),
+        bad(
+            "bad-header-deep",
+            "an unknown member whose arrays are the 33rd level (JSON-7)",
+            header(fixed, |line| {
+                format!("{},\"x\":{}{}}}", line.strip_suffix('}').unwrap(), "[".repeat(32), "]".repeat(32))
+            }),
+        ),
         bad("bad-header-cr", "a carriage return before the line feed (JSON-2)", header(fixed, |line| line + "\r")),
         bad("bad-header-offset", "intervals before segment 0", replaced(fixed, "\"offset_ms\":0", "\"offset_ms\":1")),
         bad("bad-header-hex", "upper-case hex (JSON-6)", upper),

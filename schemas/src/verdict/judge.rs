@@ -179,7 +179,9 @@ impl Case<'_> {
             return Verdict::CutAfter(highest);
         }
         let since = self.newest();
-        let Some(evidence) = self.evidence else { return Verdict::SilentSince(since) };
+        let signed_last = self.line.good.values().next_back().is_some_and(|(_, summary)| is_last(summary));
+        let otherwise = if end.is_some() || signed_last { Verdict::NotWhole } else { Verdict::SilentSince(since) };
+        let Some(evidence) = self.evidence else { return otherwise };
         if let Some(time) = self.running() {
             return Verdict::RunningAsOf(time);
         }
@@ -190,7 +192,7 @@ impl Case<'_> {
         if end.is_none() && evidence.left {
             return Verdict::Interrupted { since };
         }
-        Verdict::SilentSince(since)
+        otherwise
     }
 
     /// When the chain last saw it open, if that is not long ago and nothing came between (VER-1).

@@ -28,6 +28,8 @@ pub enum Verdict {
         /// When that segment began.
         unwitnessed_from: Option<Timestamp>,
     },
+    /// It has ended, and what is there is not whole: the faults say in what way.
+    NotWhole,
     /// None of these.
     SilentSince(Timestamp),
 }
@@ -42,6 +44,7 @@ impl Verdict {
             Self::RunningAsOf(_) => "running",
             Self::Interrupted { .. } => "interrupted",
             Self::RecoveredAt { .. } => "recovered",
+            Self::NotWhole => "not-whole",
             Self::SilentSince(_) => "silent",
         }
     }
@@ -57,6 +60,7 @@ impl fmt::Display for Verdict {
             Self::RunningAsOf(time) => write!(f, "running as of {time}"),
             Self::Interrupted { .. } => f.write_str("interrupted"),
             Self::RecoveredAt { segment, .. } => write!(f, "recovered at {segment}"),
+            Self::NotWhole => f.write_str("ended, not whole"),
             Self::SilentSince(time) => write!(f, "silent since {time}"),
         }
     }

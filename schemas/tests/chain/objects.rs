@@ -49,7 +49,7 @@ fn chain_5_a_missing_entry_ends_belief() {
 }
 
 #[test]
-fn chain_4_two_entries_with_one_number_are_a_fork_if_both_are_signed() {
+fn chain_7_two_entries_with_one_number_are_a_fork_if_both_are_signed_and_neither_is_believed() {
     let (first, key) = chain(3);
     let copied = SigningKey::from_bytes(&key.to_bytes());
     let last = first.last().unwrap();

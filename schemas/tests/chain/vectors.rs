@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hansard_schemas::chain::Chain;
 
 #[test]
-fn vectors_every_chain_gives_its_outcome() {
+fn order_9_vectors_every_chain_gives_its_outcome() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
     let mut read = 0;
     let mut wrong = Vec::new();

@@ -14,8 +14,8 @@ struct Attack {
 
 const ATTACKS: &[Attack] = &[
     Attack { name: "nothing", act: |_| {}, words: "complete" },
-    Attack { name: "first segment removed", act: |s| s.store.remove(&s.a, 0), words: "silent since; missing 0" },
-    Attack { name: "middle segment removed", act: |s| s.store.remove(&s.a, 1), words: "silent since; missing 1" },
+    Attack { name: "first segment removed", act: |s| s.store.remove(&s.a, 0), words: "ended, not whole; missing 0" },
+    Attack { name: "middle segment removed", act: |s| s.store.remove(&s.a, 1), words: "ended, not whole; missing 1" },
     Attack { name: "last segment removed", act: |s| s.store.remove(&s.a, 3), words: "cut after 2; missing 3" },
     Attack {
         name: "tail removed",
@@ -76,22 +76,22 @@ const ATTACKS: &[Attack] = &[
             let two = std::mem::replace(s.store.bytes(&s.a, 2), one);
             *s.store.bytes(&s.a, 1) = two;
         },
-        words: "silent since; out-of-order 1; out-of-order 2",
+        words: "ended, not whole; out-of-order 1; out-of-order 2",
     },
     Attack {
         name: "a segment of another session in its place",
         act: |s| *s.store.bytes(&s.a, 1) = s.b.closed[0].bytes.clone(),
-        words: "silent since; altered 1",
+        words: "ended, not whole; altered 1",
     },
     Attack {
         name: "a segment of another session as its first",
         act: |s| *s.store.bytes(&s.a, 0) = s.b.closed[0].bytes.clone(),
-        words: "silent since; altered 0",
+        words: "ended, not whole; altered 0",
     },
     Attack {
         name: "a trailer removed",
         act: |s| without_trailer(s.store.bytes(&s.a, 1)),
-        words: "silent since; altered 1",
+        words: "ended, not whole; altered 1",
     },
     Attack {
         name: "the last trailer removed",
@@ -101,7 +101,7 @@ const ATTACKS: &[Attack] = &[
     Attack {
         name: "a truncated file",
         act: |s| s.store.bytes(&s.a, 2).truncate(700),
-        words: "silent since; altered 2",
+        words: "ended, not whole; altered 2",
     },
     Attack {
         name: "the session removed",
@@ -119,7 +119,7 @@ const ATTACKS: &[Attack] = &[
     Attack {
         name: "keys erased",
         act: |s| keys_line(s.store.bytes(&s.a, 1), b"{}\n"),
-        words: "silent since; erased 1",
+        words: "ended, not whole; erased 1",
     },
     Attack {
         name: "keys of another session",
@@ -127,7 +127,7 @@ const ATTACKS: &[Attack] = &[
             let keys = s.b.keys.bytes().to_vec();
             keys_line(s.store.bytes(&s.a, 1), &keys);
         },
-        words: "silent since; altered 1",
+        words: "ended, not whole; altered 1",
     },
     Attack {
         name: "bytes after the last segment",
@@ -137,7 +137,7 @@ const ATTACKS: &[Attack] = &[
     Attack {
         name: "a segment that is a picture",
         act: |s| *s.store.bytes(&s.a, 0) = b"\xff\xd8\xff\xe0\0\x10JFIF".to_vec(),
-        words: "silent since; altered 0",
+        words: "ended, not whole; altered 0",
     },
     Attack {
         name: "a session's bytes under another chain's name",
@@ -146,7 +146,7 @@ const ATTACKS: &[Attack] = &[
                 name.chain16 = "0123456789abcdef".into();
             }
         },
-        words: "silent since; altered 0",
+        words: "ended, not whole; altered 0",
     },
 ];
 
@@ -193,7 +193,7 @@ fn ver_2_a_swap_in_a_recording_file_is_out_of_order() {
         })
         .collect();
     let judgement = judge(a.id, &facts, Some(&store.chain()), store.now);
-    assert_eq!(words(&judgement), "silent since; out-of-order 1; out-of-order 2");
+    assert_eq!(words(&judgement), "ended, not whole; out-of-order 1; out-of-order 2");
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn ver_3_an_end_before_the_last_segment_is_not_complete() {
     a.segment(false);
     host.end(&a);
     let judgement = Store::of(&host, &[&a]).judge(&a);
-    assert_eq!(words(&judgement), "silent since; altered 0");
+    assert_eq!(words(&judgement), "ended, not whole; altered 0");
 }
 
 #[test]

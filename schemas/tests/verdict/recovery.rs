@@ -129,7 +129,7 @@ fn cut_to_one_block(whole: &[u8]) -> Vec<u8> {
 
 #[test]
 fn rec_1_a_finished_session_closed_again_is_altered() {
-    for (number, expected) in [(3, "cut after 2; altered 3"), (1, "silent since; altered 1")] {
+    for (number, expected) in [(3, "cut after 2; altered 3"), (1, "ended, not whole; altered 1")] {
         let mut scene = scene();
         let seq = close_again(&mut scene.host, &scene.a, &mut scene.store, number, true);
         let judgement = scene.store.judge(&scene.a);

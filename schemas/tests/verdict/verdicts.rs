@@ -146,6 +146,7 @@ fn ver_words_are_those_of_the_format() {
         (Verdict::RunningAsOf(time), "running as of 2026-11-22T09:10:00.125Z", "running"),
         (Verdict::Interrupted { since: time }, "interrupted", "interrupted"),
         (Verdict::RecoveredAt { segment: 2, unwitnessed_from: None }, "recovered at 2", "recovered"),
+        (Verdict::NotWhole, "ended, not whole", "not-whole"),
         (Verdict::SilentSince(time), "silent since 2026-11-22T09:10:00.125Z", "silent"),
     ] {
         assert_eq!((verdict.to_string().as_str(), verdict.word()), (text, word));

@@ -14,6 +14,7 @@ from . import names, write
 WORDS = {
     "complete": "complete", "complete-end-not-witnessed": "complete, end not witnessed", "cut": "cut after",
     "running": "running as of", "interrupted": "interrupted", "recovered": "recovered at", "silent": "silent since",
+    "not-whole": "ended, not whole",
 }  # fmt: skip
 
 

@@ -82,10 +82,12 @@ class SelfTest(unittest.TestCase):
 
     def test_json(self):
         for raw in (b'{"a":1,"a":1}', b'{"a":1.0}', b'{"a":1e3}', b'{"a":-1}', b'{"a":9007199254740992}', b'{"a":NaN}',
-                    b'[1]', b'{"a":"\\ud800"}', b'\xef\xbb\xbf{}', b'{}\r', b'{"a":{"b":1,"b":2}}', b'{"a":"\xff"}'):  # fmt: skip
+                    b'[1]', b'{"a":"\\ud800"}', b'\xef\xbb\xbf{}', b'{}\r', b'{"a":{"b":1,"b":2}}', b'{"a":"\xff"}',
+                    b'{"a":' + b"[" * 32 + b"]" * 32 + b"}", b'{"a":' * 5000 + b"1" + b"}" * 5000):  # fmt: skip
             with self.assertRaises(Bad):
                 document(raw, "bad-header", "document")
         self.assertEqual(document(b'{"a":9007199254740991}', "bad-header", "document"), {"a": 2**53 - 1})
+        document(b'{"a":' + b"[" * 31 + b"]" * 31 + b"}", "bad-header", "document")
 
     def test_names(self):
         for raw in (b"", b"a.b", b".a", b"a.", b"a/b", b"\xff" * 14, b"x" * 64, b"x" * 65, b"\xff" * 30, b"..", b"a..b"):

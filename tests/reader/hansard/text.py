@@ -23,6 +23,7 @@ NUMBER_MAX = 999_999  # LIM-11
 SEGMENT_STORED = 128 * MIB  # LIM-12
 CHAIN_OBJECT = 16 * MIB  # LIM-13
 INTEGER_MAX = (1 << 53) - 1  # JSON-3
+DEPTH_MAX = 32  # JSON-7
 
 HEX32 = re.compile(r"[0-9a-f]{64}\Z")
 HEX64 = re.compile(r"[0-9a-f]{128}\Z")
@@ -81,14 +82,22 @@ def _surrogates(value):
     return False
 
 
+def _depth(value):
+    """Of arrays and objects; parsed ones are never deep enough to end the program."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(_depth, inner), default=0)
+
+
 def document(raw, outcome, what):
-    """A JSON object from the exact bytes of one document (JSON-2, JSON-3)."""
+    """A JSON object from the exact bytes of one document (JSON-2, JSON-3, JSON-7)."""
     try:
         if b"\n" in raw or b"\r" in raw or raw.startswith(b"\xef\xbb\xbf"):
             raise ValueError("line break or byte order mark inside")
         value = DECODER.decode(raw.decode("utf-8"))
         if not isinstance(value, Members):
             raise ValueError("not an object")
+        if _depth(value) > DEPTH_MAX:
+            raise ValueError("nested too deep")
         if _surrogates(value):
             raise ValueError("lone surrogate")
         return value

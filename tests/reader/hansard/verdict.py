@@ -167,6 +167,9 @@ def _unfinished(facts, now):
             return running
     if facts.recovered:
         return f"recovered at {min(e.fields['segment'] for e in facts.recovered)}"
+    last = facts.good[max(facts.good)] if facts.good else None
+    if facts.ends or last and not last.recovered and last.trailer.last:
+        return "ended, not whole"
     naming = [e.time for e in facts.starts + facts.ends] + [e.time for e, _, _ in facts.heads]
     return "silent since " + (show_time(max(naming)) if naming else "ever")
 
