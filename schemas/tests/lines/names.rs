@@ -167,7 +167,7 @@ proptest! {
 }
 
 fn event(host: &str, user: &str, session: Option<SessionId>) -> EventName {
-    let time = Timestamp::new(chrono::DateTime::from_timestamp_millis(1_795_339_800_123).unwrap());
+    let time = Timestamp::new(chrono::DateTime::from_timestamp_millis(1_795_339_800_123).expect("a time"));
     EventName::new(&ChainId(Digest([7; 32])), session, time, "interactive", host, user, "started")
 }
 
