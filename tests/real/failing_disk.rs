@@ -27,10 +27,13 @@ struct Session {
 
 impl Session {
     fn new(config: &str) -> Self {
+        Self::of(config, "echo ready; while read x; do echo \"got $x\"; done; exit 6")
+    }
+
+    fn of(config: &str, script: &str) -> Self {
         let home = Home::new();
         home.configure(config);
         let disk = SickDisk::new(&home);
-        let script = "echo ready; while read x; do echo \"got $x\"; done; exit 6";
         let call = home.recorder(["run", "--quiet", "--spool"]).arg(disk.path()).args(["--", "/bin/sh", "-c", script]);
         let terminal = Terminal::running(&call);
         terminal.wait_text("ready\r\n");
@@ -81,6 +84,62 @@ fn a_disk_that_hangs_holds_the_output_and_the_terminal_says_so_after_the_stall_t
     session.says("two");
     let (home, _) = session.finish();
     assert_eq!(said_in(&home, "m", SILENT), 1);
+}
+
+#[test]
+fn while_the_disk_hangs_interrupts_and_sizes_pass_and_what_is_typed_waits() {
+    for input in ["off", "on"] {
+        let config = format!("[journal]\nstall = \"300ms\"\n[input]\nmode = \"{input}\"\n");
+        let script = "trap 'echo > interrupted' INT; trap 'stty size > size' WINCH; echo ready
+            while :; do read x || continue; [ \"$x\" != end ] || exit 6; echo \"got $x\"; done";
+        let mut session = Session::of(&config, script);
+        session.says("zero");
+        session.disk.falls_ill(Ask::Write, Ill::Hangs);
+        session.terminal.type_in("one\n");
+        session.waits_for_the_disk();
+        session.terminal.wait_text(SILENT);
+        session.terminal.type_in("lat");
+        session.terminal.type_in("\x03");
+        wait_until("the interrupt", SOON, || session.home.join("interrupted").exists().then_some(()));
+        session.terminal.resize(100, 30);
+        let size = || std::fs::read_to_string(session.home.join("size")).unwrap_or_default();
+        wait_until("the size", SOON, || (size() == "30 100\n").then_some(()));
+        session.terminal.type_in("er\n");
+        assert!(session.disk.waiting() > 0 && !session.terminal.text().contains("got one"), "the disk did not hang");
+        session.disk.gets_well();
+        session.terminal.wait_text("got later\r\n");
+        session.terminal.type_in("end\n");
+        assert_eq!(session.terminal.status(SOON), 6, "{}", session.terminal.text());
+        let shown = session.terminal.drained();
+        assert!(without_notices(&session.home.raw("latest")) == without_notices(&shown), "the recording differs");
+        assert_eq!(said_in(&session.home, "r", "100x30"), 1, "{input}");
+        session.home.assert_complete();
+        if input == "on" {
+            let typed = session.home.raw_stream("latest", "input");
+            assert_eq!(String::from_utf8_lossy(&typed), "zero\none\nlat\x03er\nend\n");
+        }
+    }
+}
+
+#[test]
+fn while_the_disk_hangs_a_hang_up_passes() {
+    let script = "trap 'echo > hung-up; exit 7' HUP; echo ready; while read x; do echo \"got $x\"; done; exit 6";
+    let mut session = Session::of("[journal]\nstall = \"300ms\"\n", script);
+    session.says("zero");
+    session.disk.falls_ill(Ask::Write, Ill::Hangs);
+    session.terminal.type_in("one\n");
+    session.waits_for_the_disk();
+    session.terminal.wait_text(SILENT);
+    let shown = session.terminal.bytes();
+    session.terminal.hang_up();
+    wait_until("the hang-up", SOON, || session.home.join("hung-up").exists().then_some(()));
+    assert!(session.disk.waiting() > 0, "the disk did not hang");
+    session.disk.gets_well();
+    session.terminal.ended(SOON);
+    assert!(without_notices(&session.home.raw("latest")).starts_with(&without_notices(&shown)));
+    session.home.assert_complete();
+    let told = said(&session.home.replay(["show", "latest"]).output());
+    assert!(told.contains("disconnected"), "{told}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use hansard_schemas::session::Stop;
-use hansard_tee::{Message, Recorder, Reply};
+use hansard_tee::{Message, Recorder, Reply, StandIn};
 
 use super::batch::Batch;
 use super::bulk::Bulk;
@@ -140,6 +140,13 @@ impl Recorder for SessionRecorder {
             }
             Place::Lost => Place::Lost,
         };
+    }
+
+    fn lend(&mut self, stand_in: StandIn) {
+        // The session is here before the child is started.
+        if let Place::Here(session) = &self.place {
+            session.lend(stand_in);
+        }
     }
 
     fn last(&mut self, _time_us: u64) {

@@ -393,7 +393,10 @@ impl Segments {
             self.epoch = Epoch::begin(self.epoch.number() + 1, &self.recipients, now_ms).map_err(fatal)?;
         }
         let path = self.dir.journal_path(self.next_number);
-        let file = create(&path)?;
+        self.stall.begin();
+        let created = create(&path);
+        self.stall.end();
+        let file = created?;
         // The second secret is for the joined form (WRITE-1); made now, because the epoch moves on.
         let (Some((secret, index)), Some(spare)) = (self.epoch.next_secret(), self.epoch.next_secret()) else {
             return Err(Blocked::Fatal("the key schedule has ended".into()));

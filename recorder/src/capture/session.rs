@@ -10,7 +10,7 @@ use hansard_schemas::Digest;
 use hansard_schemas::cast::{Code, Encoder, Gap, GapWhat, GapWhy, Size};
 use hansard_schemas::limits;
 use hansard_schemas::session::{Stop, Streams};
-use hansard_tee::{Message, Reply, Stream};
+use hansard_tee::{Message, Reply, StandIn, Stream};
 
 use super::batch::Batch;
 use super::bounded::Bounded;
@@ -131,6 +131,11 @@ impl Session {
             has_last_lines: false,
             replies: VecDeque::new(),
         }
+    }
+
+    /// Serves the user while a write does not return.
+    pub fn lend(&self, stand_in: StandIn) {
+        self.stall.lend(stand_in);
     }
 
     /// The child has ended: what it wrote is all that still comes.

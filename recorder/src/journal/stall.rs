@@ -1,14 +1,16 @@
-//! Tells the user when a write to the journal does not return.
+//! Tells the user when a write to the journal does not return, and serves him where the relay waits for it.
 //!
-//! The thread that has the session is then inside `write(2)` and can tell nobody; this thread can. Not for errors, which
+//! The thread that has the session is then inside `write(2)` and can do neither; this thread can. Not for errors, which
 //! return.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use hansard_tee::StandIn;
 
 use crate::capture::clock::boottime_us;
 
@@ -19,6 +21,7 @@ pub struct Flag {
     since_us: AtomicU64,
     shown: AtomicBool,
     over: AtomicBool,
+    stand_in: OnceLock<StandIn>,
 }
 
 impl Flag {
@@ -55,9 +58,17 @@ impl StallWatch {
                 if stalled && !shared.shown.swap(true, Ordering::AcqRel) {
                     show();
                 }
+                if let (true, Some(stand_in)) = (stalled, shared.stand_in.get()) {
+                    stand_in.serve(|| shared.since_us.load(Ordering::Acquire) == since);
+                }
             }
         })?;
         Ok(Self { flag })
+    }
+
+    /// What serves the user. The first one stays.
+    pub fn lend(&self, stand_in: StandIn) {
+        let _ = self.flag.stand_in.set(stand_in);
     }
 
     /// For the writer.

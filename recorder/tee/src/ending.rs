@@ -62,7 +62,7 @@ impl Session<'_> {
     /// As the kernel does when a terminal goes away; what has not ended after the grace is killed.
     fn hang_up(&mut self) {
         let foreground = self.inner.as_ref().and_then(|inner| inner.foreground());
-        self.inner = None;
+        self.close_inner();
         if self.child.gone.is_some() {
             return;
         }

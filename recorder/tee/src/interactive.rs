@@ -76,6 +76,7 @@ pub fn interactive(command: &Command, recorder: &mut dyn Recorder, options: &Opt
     if let Some(outcome) = ends {
         return Ok(Exit { status: 125, signal: None, outcome, left_behind: Vec::new() });
     }
+    session.link.lend();
     session.start(command, &program)?;
     let relayed = session.relay();
     session.finish(relayed)
@@ -127,6 +128,9 @@ impl Session<'_> {
             sys::spawn(program, stdio, Some(slave.as_fd())).map_err(|e| TeeError::of_exec(&command.program, e))?;
         self.child = Child::new(pid);
         sys::close_passed_on();
+        if let Some(inner) = &self.inner {
+            self.link.stand_in.lend(&self.outer, inner, pid).attempt("open the terminal")?;
+        }
         Ok(())
     }
 
@@ -154,6 +158,7 @@ impl Session<'_> {
             }
             self.submit_output(false);
             self.settle()?;
+            self.take_kept()?;
             if ready.outer {
                 self.read_outer()?;
             }
@@ -188,6 +193,9 @@ impl Session<'_> {
         inner.set(PollFlags::IN, room && self.passage.has_room());
         inner.set(PollFlags::OUT, !self.typed.queue.is_empty());
 
+        if self.link.stand_in.has_kept() {
+            wake = Some(self.link.now_us);
+        }
         let timeout = wake.map(|at| timespec(at.saturating_sub(self.link.now_us)));
         let mut fds = Vec::with_capacity(5);
         fds.push(PollFd::new(&self.signals.fd.0, PollFlags::IN));
@@ -239,10 +247,16 @@ impl Session<'_> {
             }
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             // Nobody has the far side open: at the end, or until the child opens its terminal again.
-            Ok(0) | Err(_) if self.child.gone.is_some() => self.inner = None,
+            Ok(0) | Err(_) if self.child.gone.is_some() => self.close_inner(),
             Ok(0) | Err(_) => inner.hold_open(),
         }
         0
+    }
+
+    /// Nobody of us has it open any more.
+    pub(crate) fn close_inner(&mut self) {
+        self.link.stand_in.retire();
+        self.inner = None;
     }
 
     /// Reads what the child's terminal holds, as far as there is room.
@@ -338,7 +352,25 @@ impl Session<'_> {
             Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
             Err(e) => return Err(e).attempt("read from the terminal"),
         };
-        let (Some(inner), Some(bytes)) = (&self.inner, bytes.get(..count)) else { return Ok(()) };
+        // What was typed while we were away came before this.
+        self.take_kept()?;
+        self.typed_in(bytes.get(..count).unwrap_or_default())
+    }
+
+    /// What the stand-in has kept.
+    fn take_kept(&mut self) -> Result<(), TeeError> {
+        while let Some(kept) = self.link.stand_in.take() {
+            match (kept.passed, self.input) {
+                (false, _) => self.typed_in(&kept.bytes)?,
+                (true, InputCapture::Off) => {}
+                (true, InputCapture::On) => self.typed.submit_passed(&kept.bytes, &mut self.link),
+            }
+        }
+        Ok(())
+    }
+
+    fn typed_in(&mut self, bytes: &[u8]) -> Result<(), TeeError> {
+        let Some(inner) = &self.inner else { return Ok(()) };
         let leader = self.child.pid;
         let stops =
             inner.suspends_by(bytes) && inner.foreground() == Some(leader) && is_stopped_by(leader, libc::SIGTSTP);
@@ -444,7 +476,7 @@ impl Session<'_> {
             return Ok(false);
         }
         // Whoever else has it open may write for ever.
-        self.inner = None;
+        self.close_inner();
         self.submit_output(true);
         self.link.last();
         self.settle()?;

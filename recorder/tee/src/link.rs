@@ -8,6 +8,7 @@ use std::os::fd::BorrowedFd;
 use crate::clock::Clock;
 use crate::error::TeeError;
 use crate::message::{Message, Outcome, Recorder, Reply, Stream};
+use crate::stand_in::StandIn;
 
 /// More messages than this are not on their way at once: what is read meanwhile gathers instead.
 const MESSAGES: usize = 500;
@@ -46,6 +47,7 @@ pub(crate) struct Link<'r> {
     ends: Option<Outcome>,
     told_last: bool,
     lets_go: bool,
+    pub(crate) stand_in: StandIn,
 }
 
 impl<'r> Link<'r> {
@@ -63,6 +65,7 @@ impl<'r> Link<'r> {
             ends: None,
             told_last: false,
             lets_go: false,
+            stand_in: StandIn::default(),
         }
     }
 
@@ -92,7 +95,14 @@ impl<'r> Link<'r> {
         self.number += 1;
         self.stirred = true;
         self.waiting.push_back((self.number, passes));
+        self.stand_in.away();
         self.recorder.submit(self.number, self.now_us, message);
+        self.stand_in.back();
+    }
+
+    /// Lets the recorder have what serves the user while it cannot.
+    pub(crate) fn lend(&mut self) {
+        self.recorder.lend(self.stand_in.clone());
     }
 
     /// Hears what the recorder has to say.
@@ -113,7 +123,9 @@ impl<'r> Link<'r> {
     pub(crate) fn last(&mut self) {
         if !std::mem::replace(&mut self.told_last, true) {
             self.stirred = true;
+            self.stand_in.away();
             self.recorder.last(self.now_us);
+            self.stand_in.back();
         }
     }
 
@@ -137,7 +149,9 @@ impl<'r> Link<'r> {
     pub(crate) fn tick(&mut self) -> Result<Option<Outcome>, TeeError> {
         if self.stirred || self.tick_us.is_some_and(|at| self.now_us >= at) {
             self.stirred = false;
+            self.stand_in.away();
             self.tick_us = self.recorder.tick(self.now_us);
+            self.stand_in.back();
             self.hear()?;
         }
         Ok(self.ends)

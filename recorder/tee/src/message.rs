@@ -7,6 +7,8 @@
 
 use std::os::fd::BorrowedFd;
 
+use crate::stand_in::StandIn;
+
 /// Which of the child's output streams; a terminal has only `Output`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stream {
@@ -73,6 +75,12 @@ pub trait Recorder {
     /// The message is the recorder's from now on: it is accepted once, however long that takes, and never offered again.
     /// The tee bounds what waits: [`GATHER_BYTES`] of each output stream, some keys, and 512 messages.
     fn submit(&mut self, number: u64, time_us: u64, message: Message<'_>);
+
+    /// What serves the user while a call of the relay does not return; to be asked to by another thread. Called once, if
+    /// at all, before the child is started.
+    fn lend(&mut self, stand_in: StandIn) {
+        drop(stand_in);
+    }
 
     /// The child has ended: nothing is to be waited for any more but what it has written, and that is little. What was kept
     /// back for the end of the session may be used for it. Called once, if at all.

@@ -49,6 +49,12 @@ impl Typed {
         link.submit(Message::Input { bytes, hidden });
     }
 
+    /// Gives the recorder what the child has already.
+    pub(crate) fn submit_passed(&mut self, bytes: &[u8], link: &mut Link<'_>) {
+        self.held.push_back(Held { bytes: Vec::new(), hurry_us: None });
+        link.submit(Message::Input { bytes, hidden: false });
+    }
+
     /// The oldest message that was submitted is accepted.
     pub(crate) fn accepted(&mut self, inner: Option<&Inner>) {
         if let (Some(held), Some(inner)) = (self.held.pop_front(), inner) {
