@@ -24,7 +24,7 @@ fn asciinema() -> PathBuf {
 }
 
 /// Converts the latest recording into every form that asciinema knows; gives what it takes for the raw output.
-fn judged(home: &Home) -> Vec<u8> {
+pub fn judged(home: &Home) -> Vec<u8> {
     let program = asciinema();
     let cast = home.join("export.cast");
     home.replay(["export", "latest", "--as", "cast", "-o"]).arg(&cast).ok();
