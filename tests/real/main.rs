@@ -13,6 +13,7 @@ mod guests;
 mod inside;
 mod kept_order;
 mod masked_input;
+mod masked_inside;
 mod other_players;
 mod power_loss;
 mod secrets_gone;

@@ -53,6 +53,9 @@ pub enum Release {
 pub struct Masking {
     prompts: Prompts,
     line: LastLine,
+    /// The last line was such a prompt. It stays one while text is written elsewhere (a status line), until it is answered.
+    asked: bool,
+    answered: bool,
     held: Vec<(u64, Vec<u8>)>,
     dropped: Option<(u64, u64)>,
 }
@@ -60,18 +63,20 @@ pub struct Masking {
 impl Masking {
     /// Nothing seen yet.
     pub fn new(prompts: Prompts) -> Self {
-        Self { prompts, line: LastLine::default(), held: Vec::new(), dropped: None }
+        Self { prompts, line: LastLine::default(), asked: false, answered: false, held: Vec::new(), dropped: None }
     }
 
-    fn prompting(&self) -> bool {
+    fn is_prompt(&self) -> bool {
         self.prompts.0.is_match(self.line.text().trim_end_matches(['*', '•', '●']))
     }
 
     /// Output is about to be recorded.
     pub fn output(&mut self, bytes: &[u8], release: &mut Vec<Release>) {
         // The prompt that held input was typed for may be in these very bytes.
-        self.line.push(bytes);
-        if self.prompting() {
+        let goes_on = self.line.push(bytes);
+        self.asked = self.is_prompt() || self.asked && !self.answered && !goes_on;
+        self.answered &= self.asked;
+        if self.asked {
             self.drop_held();
         } else {
             self.release_held(release);
@@ -80,7 +85,8 @@ impl Masking {
 
     /// Input was typed.
     pub fn input(&mut self, time_ms: u64, bytes: &[u8], hidden: bool, release: &mut Vec<Release>) {
-        if hidden || self.prompting() {
+        if hidden || self.asked {
+            self.answered |= bytes.iter().any(|byte| b"\r\n\x03\x04".contains(byte));
             self.drop_held();
             self.drop_now(time_ms);
         } else {
@@ -136,6 +142,11 @@ impl Masking {
 #[derive(Debug, Default)]
 struct LastLine {
     line: Vec<u8>,
+    /// What is written next stands elsewhere and begins another line. Until then the last one counts: tmux puts the cursor
+    /// where it is already after a prompt at the end of a full screen.
+    moved: bool,
+    /// It is such another line.
+    elsewhere: bool,
     escape: Escape,
 }
 
@@ -154,7 +165,9 @@ enum Escape {
 }
 
 impl LastLine {
-    fn push(&mut self, bytes: &[u8]) {
+    /// Whether a line ended, or went on where it was.
+    fn push(&mut self, bytes: &[u8]) -> bool {
+        let mut goes_on = false;
         // Only the end matters; an escape sequence cut here costs a few characters of a line that is hardly a prompt.
         let bytes = &bytes[bytes.len().saturating_sub(4 * LINE_MAX)..];
         for &byte in bytes {
@@ -162,11 +175,13 @@ impl LastLine {
                 (Escape::None, 0x1b) | (Escape::Text, 0x1b) => Escape::Begun,
                 (Escape::None, b'\n') => {
                     self.line.clear();
+                    (self.moved, self.elsewhere) = (false, false);
+                    goes_on = true;
                     Escape::None
                 }
                 (Escape::None, b'\r') => {
                     // A prompt redrawn in place begins anew; the `\r` of `\r\n` is followed by the line's end anyway.
-                    self.line.clear();
+                    self.moved = true;
                     Escape::None
                 }
                 (Escape::None, 0x08) => {
@@ -175,6 +190,11 @@ impl LastLine {
                 }
                 (Escape::None, 0x00..=0x1f | 0x7f) => Escape::None,
                 (Escape::None, byte) => {
+                    if std::mem::take(&mut self.moved) {
+                        self.line.clear();
+                        self.elsewhere = true;
+                    }
+                    goes_on |= !self.elsewhere;
                     if self.line.len() == LINE_MAX {
                         self.line.drain(..LINE_MAX / 2);
                     }
@@ -186,10 +206,7 @@ impl LastLine {
                 (Escape::Begun, b' '..=b'/') => Escape::One,
                 (Escape::Begun | Escape::One, _) => Escape::None,
                 (Escape::Csi, 0x40..=0x7e) => {
-                    // Cursor positioning begins another line for our purposes.
-                    if matches!(byte, b'H' | b'f' | b'd') {
-                        self.line.clear();
-                    }
+                    self.moved |= matches!(byte, b'H' | b'f' | b'd');
                     Escape::None
                 }
                 (Escape::Csi, _) => Escape::Csi,
@@ -197,6 +214,7 @@ impl LastLine {
                 (Escape::Text, _) => Escape::Text,
             };
         }
+        goes_on
     }
 
     fn text(&self) -> std::borrow::Cow<'_, str> {
@@ -227,6 +245,8 @@ mod tests {
             "Enter PIN for 'card': ",
             "Password: ***",
             "ann@host's password: ",
+            // As tmux draws it at the bottom of a full screen.
+            "\x1b[1;23r\x1b[23;1H\n\x1b[K\x1b[1;24r\x1b[23;1HNew password: \x1b[K\x1b[1;24r\x1b[23;15H",
         ] {
             let mut m = masking();
             let mut out = Vec::new();
@@ -250,6 +270,27 @@ mod tests {
             m.finish(&mut out);
             assert_eq!(out, [Release::Input { time_ms: 1, bytes: b"x".to_vec() }], "{line}");
         }
+    }
+
+    #[test]
+    fn a_prompt_outlives_what_is_drawn_elsewhere_until_it_is_answered() {
+        let mut m = masking();
+        let mut out = Vec::new();
+        m.output(b"\x1b[23;1HPassword: ", &mut out);
+        m.output(b"\x1b[24;1H[0] 0:bash* 12:39\x1b[23;11H", &mut out);
+        m.input(1, b"hunter2", false, &mut out);
+        m.output(b"\x1b[24;1H[0] 0:bash* 12:40\x1b[23;11H", &mut out);
+        m.input(2, b"\r", false, &mut out);
+        m.output(b"\x1b[24;1H[0] 0:bash* 12:41\x1b[1;1H", &mut out);
+        m.input(3, b"ls", false, &mut out);
+        // A prompt that nobody answers is over with its line.
+        m.output(b"\r\nPassword: ", &mut out);
+        m.output(b"timed out\r\n$ ", &mut out);
+        m.input(4, b"pwd", false, &mut out);
+        m.finish(&mut out);
+        assert_eq!(typed(&out), b"pwd", "`ls` was typed ahead of a prompt");
+        let gaps = out.iter().filter(|r| matches!(r, Release::Gap { .. })).count();
+        assert_eq!(gaps, 2, "{out:?}");
     }
 
     #[test]
