@@ -147,7 +147,9 @@ impl Relay<'_> {
             }
             let gone = keeper.is_gone();
             let moved = self.round(keeper)?;
-            if gone && !moved && !self.told_open && self.streams.lanes().all(Lane::is_drained) {
+            // One that has ended in the meantime is not open, though the last of it was only now accepted.
+            let open = || self.streams.lanes().all(Lane::is_drained) && !self.streams.lanes().all(Lane::is_done);
+            if gone && !moved && !self.told_open && open() {
                 self.told_open = true;
                 keeper.still_open();
             }
