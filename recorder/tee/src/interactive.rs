@@ -191,6 +191,9 @@ impl Session<'_> {
         let to_show = self.passage.to_show().len();
         let room = gone_us.is_some() || to_show < SHOWN_BYTES;
         inner.set(PollFlags::IN, room && self.passage.has_room());
+        if !inner.contains(PollFlags::IN) {
+            self.passage.is_not_read(self.link.now_us);
+        }
         inner.set(PollFlags::OUT, !self.typed.queue.is_empty());
 
         if self.link.stand_in.has_kept() {

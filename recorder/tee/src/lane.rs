@@ -74,8 +74,12 @@ impl Lane {
             self.close_outer();
         }
         let Some(from) = &self.from else { return false };
+        if places.from.is_none() {
+            self.passage.is_not_read(now_us);
+            return true;
+        }
         if flags(places.from).is_empty() {
-            return places.from.is_none();
+            return false;
         }
         match self.passage.read(from, now_us) {
             Ok(1..) => {}

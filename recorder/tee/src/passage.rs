@@ -107,6 +107,11 @@ impl Passage {
         self.tail = tail;
     }
 
+    /// Nothing is read now, because too much waits: nor does the beginning of a character wait for anything else.
+    pub(crate) fn is_not_read(&mut self, now_us: u64) {
+        self.tail_us = now_us;
+    }
+
     /// What to do at this time; `last` when nothing more will come.
     pub(crate) fn due(&self, now_us: u64, last: bool) -> Due {
         let whole = self.gathered();
@@ -264,6 +269,16 @@ mod tests {
         passage.submitted(3, 15_000);
         assert_eq!(passage.due(15_000, false), Due::At(35_000));
         assert_eq!(passage.due(15_000, true), Due::Now(2));
+    }
+
+    #[test]
+    fn a_tail_does_not_wait_while_nothing_is_read() {
+        let mut passage = Passage::new();
+        feed(&mut passage, b"\xf0\x9f", 0);
+        passage.is_not_read(30_000);
+        assert_eq!(passage.due(40_000, false), Due::At(50_000));
+        feed(&mut passage, b"\x98\x80", 49_000);
+        assert_eq!(passage.due(50_000, false), Due::Now(4));
     }
 
     #[test]
