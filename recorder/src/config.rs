@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{InputMode, PlaceArgs};
+use crate::destinations::SinkTable;
 use crate::paths;
 use crate::report::{Failure, io};
 
@@ -21,6 +22,9 @@ pub const ENV_ALLOWED: &[&str] = &["TERM", "LANG", "LC_ALL", "SHELL", "TZ", "COL
 pub struct Config {
     /// Store addresses.
     pub to: Vec<String>,
+    /// Store addresses with their options as tables.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sink: Vec<SinkTable>,
     /// Public keys of reviewers.
     pub recipients: Vec<String>,
     /// A file of such keys.
@@ -105,7 +109,8 @@ pub struct Spool {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ship {
-    /// Age at which a segment closes and travels.
+    /// Age at which a segment closes and travels; on object stores 30 s after a session's first minute, unless the
+    /// address has an `interval` of its own.
     #[serde(with = "duration")]
     pub interval: Duration,
     /// How long the end of a session waits for delivery.
@@ -117,6 +122,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             to: Vec::new(),
+            sink: Vec::new(),
             recipients: Vec::new(),
             recipients_file: None,
             labels: BTreeMap::new(),

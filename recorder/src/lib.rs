@@ -7,6 +7,7 @@ pub mod capture;
 pub mod cli;
 pub mod cmd;
 pub mod config;
+pub mod destinations;
 pub mod first_use;
 pub mod host_chain;
 pub mod journal;

@@ -16,7 +16,6 @@ use hansard_schemas::seal::SigningKey;
 use hansard_schemas::segment::Compression;
 use hansard_schemas::session::Stop;
 use hansard_schemas::{SessionId, Timestamp};
-use hansard_sinks::Sink;
 use rand::RngCore as _;
 
 use crate::capture::masking::{Masking, Prompts};
@@ -27,6 +26,7 @@ use crate::capture::session::Session;
 use crate::capture::who::{Host, Stated, Surroundings, identify};
 use crate::cli::InputMode;
 use crate::config::Config;
+use crate::destinations::{Destination, pace};
 use crate::host_chain::HostChain;
 use crate::journal::closing::Closer;
 use crate::journal::file::sync_dir;
@@ -71,7 +71,7 @@ pub struct Live {
     checkpoints: Checkpoints,
     final_wait: Duration,
     addresses: Vec<String>,
-    places: Vec<String>,
+    required: Arc<[String]>,
 }
 
 /// How a session was left.
@@ -85,7 +85,7 @@ pub struct Ended {
 
 impl Live {
     /// Starts recording. When this returns, what is submitted is kept.
-    pub fn start(plan: &Plan, sinks: Vec<Arc<dyn Sink>>) -> Result<Self, Failure> {
+    pub fn start(plan: &Plan, sinks: Vec<Destination>) -> Result<Self, Failure> {
         // Keys are about to be in memory. Where it cannot be locked the session starts all the same; `check` says so.
         memory::keep()?;
         let config = &plan.config;
@@ -102,7 +102,7 @@ impl Live {
 
     fn announce_and_open(
         plan: &Plan,
-        sinks: Vec<Arc<dyn Sink>>,
+        sinks: Vec<Destination>,
         spool: &Spool,
         host: &Host,
         chain: &Arc<HostChain>,
@@ -120,8 +120,8 @@ impl Live {
             hansard: identity,
         };
         let (header_line, identity) = header.to_line().map_err(Failure::new)?;
-        let addresses: Vec<String> = sinks.iter().map(|s| s.address().to_owned()).collect();
-        let places: Vec<String> = sinks.iter().map(|s| s.place().to_owned()).collect();
+        let addresses: Vec<String> = sinks.iter().map(|one| one.address.to_string()).collect();
+        let pace = pace(&sinks, config.ship.interval);
         let signer = SigningKey::generate();
         let about = |start_seq| About { chain: chain.id(), start_seq, boot: chain.boot(), sinks: addresses.clone() };
         // Before the entry, with a lower bound of its number: a crash between the two must find both.
@@ -134,11 +134,13 @@ impl Live {
         let dir = Arc::new(dir);
         let sync = Arc::new(GroupSync::start(config.journal.sync_interval).map_err(Failure::new)?);
         let shipper = Shipper::start(sinks, &dir, chain).map_err(Failure::new)?;
+        let required = shipper.required();
         let waker = shipper.waker();
         let closer = Closer::start(Arc::clone(&dir), Arc::clone(chain), move || waker.wake()).map_err(Failure::new)?;
         let shape = Shape {
             max_segment: config.journal.max_segment,
-            interval_ms: u64::try_from(config.ship.interval.as_millis()).unwrap_or(u64::MAX),
+            interval_ms: ms(pace.first),
+            later_interval_ms: ms(pace.later),
             compression: Compression { level: config.journal.level, window_log: None, bulk: true },
         };
         let stall = StallWatch::start(config.journal.stall).map_err(Failure::new)?;
@@ -167,7 +169,16 @@ impl Live {
         let recorder = SessionRecorder::new(Session::new(segments, masking, limit, quota, stall));
         let checkpoints =
             Checkpoints::start(Arc::clone(chain), spool.clone(), shipper.waker()).map_err(Failure::new)?;
-        Ok(Self { recorder, session, dir, shipper, checkpoints, final_wait: config.ship.final_wait, addresses, places })
+        Ok(Self {
+            recorder,
+            session,
+            dir,
+            shipper,
+            checkpoints,
+            final_wait: config.ship.final_wait,
+            addresses,
+            required,
+        })
     }
 
     /// The session's id.
@@ -190,10 +201,8 @@ impl Live {
         let behind: Vec<Status> =
             self.shipper.status().into_iter().filter(|s| !s.caught_up || s.trouble.is_some()).collect();
         self.shipper.stop();
-        if arrived && behind.is_empty() {
-            // What stays is delivered again by `ship`, which is harmless.
-            let _ = release_all(&self.dir, &self.places);
-        }
+        // Released when every required sink has everything; what stays is delivered again by `ship`, which is harmless.
+        let _ = release_all(&self.dir, &self.required);
         Ok(Ended { session: self.session, behind: if arrived { behind } else { or_all(behind, &self.addresses) } })
     }
 }
@@ -209,6 +218,10 @@ fn or_all(behind: Vec<Status>, addresses: &[String]) -> Vec<Status> {
 fn blocked(blocked: Blocked) -> Failure {
     let (Blocked::Full(text) | Blocked::Refused(text) | Blocked::Fatal(text)) = blocked;
     Failure::new(format_args!("the journal cannot be written: {text}"))
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn new_session(unix_ms: i64) -> SessionId {

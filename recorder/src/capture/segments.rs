@@ -29,6 +29,9 @@ const JOIN_BELOW: u64 = 4 << 10;
 /// Stored bytes above which it is not: a second pass over bulk output would take a core from it.
 const JOIN_STORED: u64 = 1 << 20;
 
+/// The part of a session in which segments close at the shorter interval, in milliseconds.
+const FIRST_MS: u64 = 60_000;
+
 /// Why bytes are not in the journal yet.
 #[derive(Debug)]
 pub enum Blocked {
@@ -45,8 +48,10 @@ pub enum Blocked {
 pub struct Shape {
     /// Stored bytes at which a segment closes.
     pub max_segment: u64,
-    /// Age at which a segment closes, in milliseconds.
+    /// Age at which a segment closes in the session's first minute, in milliseconds.
     pub interval_ms: u64,
+    /// The same afterwards.
+    pub later_interval_ms: u64,
     /// zstd level and window.
     pub compression: Compression,
 }
@@ -272,14 +277,19 @@ impl Segments {
     /// Whether the open segment should close now.
     pub fn is_due(&self, now_ms: u64) -> bool {
         self.open.as_ref().is_some_and(|open| {
-            open.begun_ms.is_some_and(|begun| now_ms.saturating_sub(begun) >= self.shape.interval_ms)
+            open.begun_ms.is_some_and(|begun| now_ms.saturating_sub(begun) >= self.interval_ms(begun))
                 || self.is_large(open)
         })
     }
 
+    /// What happened first is what a person looks for first, and most sessions are short.
+    fn interval_ms(&self, begun_ms: u64) -> u64 {
+        if begun_ms < FIRST_MS { self.shape.interval_ms } else { self.shape.later_interval_ms }
+    }
+
     /// When [`Self::is_due`] will be true if nothing more comes.
     pub fn due_ms(&self) -> Option<u64> {
-        self.open.as_ref().and_then(|open| open.begun_ms).map(|begun| begun + self.shape.interval_ms)
+        self.open.as_ref().and_then(|open| open.begun_ms).map(|begun| begun + self.interval_ms(begun))
     }
 
     fn is_large(&self, open: &Open) -> bool {

@@ -4,36 +4,24 @@
 
 use std::io::Write as _;
 
-use hansard_sinks::{Address, open_sink};
-use serde::Serialize;
+use hansard_sinks::address::Scheme;
+use hansard_sinks::{Finding, Level, Probe};
 
 use super::run::first_use_store;
+use crate::capture::who::Host;
 use crate::cli::CheckArgs;
 use crate::config::Config;
+use crate::destinations;
 use crate::first_use::{self, OWN_PAST, Source};
+use crate::host_chain::HostChain;
 use crate::journal::spool::Spool;
 use crate::memory::{self, Kept};
 use crate::report::{EXIT_FINDINGS, Failure};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Level {
-    Ok,
-    Warning,
-    Failed,
-}
-
-#[derive(Debug, Serialize)]
-struct Finding {
-    part: String,
-    level: Level,
-    what: String,
-}
-
 /// Runs the command.
 pub fn run(args: &CheckArgs) -> Result<i32, Failure> {
     let (mut config, file) = Config::load(&args.place)?;
-    if config.to.is_empty() {
+    if config.to.is_empty() && config.sink.is_empty() {
         config.to.push(first_use_store()?);
     }
     config.spool.dir = Some(config.spool_dir()?);
@@ -43,13 +31,7 @@ pub fn run(args: &CheckArgs) -> Result<i32, Failure> {
     spool(&config, &mut findings);
     recipients(&config, &mut findings);
     keys_in_memory(&mut findings);
-    for address in &config.to {
-        let (level, what) = match Address::parse(address).and_then(|address| open_sink(&address)) {
-            Ok(sink) => (Level::Ok, format!("can be opened: {}", sink.address())),
-            Err(e) => (Level::Failed, e.to_string()),
-        };
-        findings.push(Finding { part: "sink".into(), level, what });
-    }
+    sinks(&config, &mut findings);
     findings.push(Finding {
         part: "witness".into(),
         level: Level::Warning,
@@ -57,6 +39,33 @@ pub fn run(args: &CheckArgs) -> Result<i32, Failure> {
     });
     print(args, &config, &findings)?;
     Ok(if findings.iter().any(|f| f.level == Level::Failed) { EXIT_FINDINGS } else { 0 })
+}
+
+/// Opens every sink and has it try itself.
+fn sinks(config: &Config, findings: &mut Vec<Finding>) {
+    let destinations = match destinations::open(config) {
+        Ok(destinations) => destinations,
+        Err(failure) => return findings.push(Finding::new("sink", Level::Failed, failure.what)),
+    };
+    let probe = Probe { chain16: chain16(config), max_segment: config.journal.max_segment };
+    for one in &destinations {
+        let kind = if one.address.required() { "required" } else { "best effort" };
+        findings.push(Finding::new("sink", Level::Ok, format!("can be opened ({kind}): {}", one.address)));
+        findings.extend(one.sink.probe(&probe));
+    }
+    if destinations.iter().all(|one| one.address.scheme() == Scheme::File) {
+        let what = "every sink is a directory of this host: a recording leaves the machine with none of them";
+        findings.push(Finding::new("off the host", Level::Warning, what));
+    }
+}
+
+/// The chain that this spool has; zeros before its first session.
+fn chain16(config: &Config) -> String {
+    let chain = config.spool_dir().and_then(|dir| {
+        let begun = dir.join("chain").exists();
+        begun.then(|| HostChain::open(&Spool::open(&dir)?, &Host::this()?)).transpose()
+    });
+    chain.ok().flatten().map_or_else(|| "0".repeat(16), |chain| chain.id().short())
 }
 
 fn spool(config: &Config, findings: &mut Vec<Finding>) {

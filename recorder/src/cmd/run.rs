@@ -5,18 +5,17 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hansard_schemas::cast::Size;
 use hansard_schemas::session::{LeftBehind, Stop, StopOutcome};
-use hansard_sinks::{Address, Sink, open_sink};
 use hansard_tee::{Clock, Command, Exit, Guardian, InputCapture, Options, Outcome, TeeError};
 use indicatif::ProgressBar;
 
 use crate::capture::who::{Stated, Surroundings};
 use crate::cli::{InputMode, RunArgs};
 use crate::config::Config;
+use crate::destinations::{self, Destination};
 use crate::first_use::{self, OWN_PAST, Source};
 use crate::live::{Live, Plan};
 use crate::paths;
@@ -31,7 +30,10 @@ pub fn run(args: RunArgs) -> Result<i32, Failure> {
     let (mut config, _) = Config::load(&args.place)?;
     let quiet = args.quiet;
     let stated = merge(&mut config, args)?;
-    let sinks = sinks(&mut config)?;
+    if config.to.is_empty() && config.sink.is_empty() {
+        config.to.push(first_use_store()?);
+    }
+    let sinks = destinations::open(&config)?;
     let (recipients, source) = first_use::recipients(&config, true)?;
     let interactive = hansard_tee::on_terminal();
     announce(&source, quiet);
@@ -50,6 +52,7 @@ pub fn run(args: RunArgs) -> Result<i32, Failure> {
 fn merge(config: &mut Config, args: RunArgs) -> Result<Stated, Failure> {
     if !args.to.is_empty() {
         config.to = args.to;
+        config.sink.clear();
     }
     if !args.recipient.is_empty() || args.recipients_file.is_some() {
         config.recipients = args.recipient;
@@ -66,20 +69,6 @@ fn merge(config: &mut Config, args: RunArgs) -> Result<Stated, Failure> {
         config.labels.insert(key.to_owned(), value.to_owned());
     }
     Ok(Stated { command: args.command, labels: config.labels.clone(), reason: args.reason, env: config.env.clone() })
-}
-
-/// Opens every sink before anything else starts: an address that cannot work is said now, not after an hour.
-fn sinks(config: &mut Config) -> Result<Vec<Arc<dyn Sink>>, Failure> {
-    if config.to.is_empty() {
-        config.to.push(first_use_store()?);
-    }
-    let opened = config.to.iter().map(|address| {
-        Address::parse(address).and_then(|address| open_sink(&address)).map_err(|e| {
-            Failure::new(format_args!("the sink cannot be used: {e}"))
-                .hint("an address is like file:///var/lib/hansard")
-        })
-    });
-    opened.collect()
 }
 
 /// The store of a user who has configured none.
@@ -121,7 +110,7 @@ fn shell() -> OsString {
 
 fn on_terminal(
     plan: &Plan,
-    sinks: Vec<Arc<dyn Sink>>,
+    sinks: Vec<Destination>,
     command: &Command,
     input: InputCapture,
     quiet: bool,
@@ -141,7 +130,7 @@ fn on_terminal(
 /// that the command left behind still writes and is still recorded.
 fn on_pipes(
     plan: &Plan,
-    sinks: Vec<Arc<dyn Sink>>,
+    sinks: Vec<Destination>,
     command: &Command,
     input: InputCapture,
     quiet: bool,

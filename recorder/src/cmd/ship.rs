@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::capture::who::Host;
 use crate::cli::ShipArgs;
 use crate::config::Config;
+use crate::destinations;
 use crate::host_chain::HostChain;
 use crate::journal::recovery::{Found, recover};
 use crate::journal::session_dir::SessionDir;
@@ -28,6 +29,7 @@ const TRIES: (u32, Duration) = (3, Duration::from_millis(500));
 #[derive(Debug, Serialize)]
 struct SinkReport {
     sink: String,
+    required: bool,
     segments: u64,
     bytes: u64,
     error: Option<String>,
@@ -88,7 +90,7 @@ impl SessionReport {
     }
 
     fn is_left(&self) -> bool {
-        self.error.is_some() || self.sinks.iter().any(|s| s.error.is_some())
+        self.error.is_some() || self.sinks.iter().any(|s| s.required && s.error.is_some())
     }
 }
 
@@ -116,12 +118,12 @@ fn session(spool: &Spool, chains: &[HostChain], id: SessionId) -> SessionReport 
         },
         Err(failure) => return SessionReport::failed(id, failure.what),
     };
-    let mut places = Vec::new();
+    let mut required = Vec::new();
     for address in &about.sinks {
-        report.sinks.push(one_sink(address, &dir, chain, &mut places));
+        report.sinks.push(one_sink(address, &dir, chain, &mut required));
     }
     if !report.is_left() {
-        match release_all(&dir, &places) {
+        match release_all(&dir, &required) {
             Ok(released) => report.released = released,
             Err(e) => report.error = Some(format!("its folder cannot be removed: {e}")),
         }
@@ -149,30 +151,37 @@ fn patiently<T>(mut step: impl FnMut() -> Result<T, SinkError>) -> Result<T, Sin
     step()
 }
 
-fn open(address: &str) -> Result<Arc<dyn Sink>, SinkError> {
-    Address::parse(address).and_then(|address| open_sink(&address))
+fn open(address: &str) -> Result<(Address, Arc<dyn Sink>), SinkError> {
+    let address = Address::parse(address)?;
+    open_sink(&address).map(|sink| (address, sink))
 }
 
-fn one_sink(address: &str, dir: &SessionDir, chain: &HostChain, places: &mut Vec<String>) -> SinkReport {
-    let delivered = open(address).and_then(|sink| {
-        places.push(sink.place().to_owned());
-        patiently(|| deliver(sink.as_ref(), dir, chain))
-    });
-    match delivered {
-        Ok(Delivery { segments, bytes, conflict }) => {
-            SinkReport { sink: address.to_owned(), segments, bytes, error: conflict }
-        }
-        Err(e) => SinkReport { sink: address.to_owned(), segments: 0, bytes: 0, error: Some(e.to_string()) },
+fn one_sink(text: &str, dir: &SessionDir, chain: &HostChain, places: &mut Vec<String>) -> SinkReport {
+    let report = SinkReport { sink: text.to_owned(), required: true, segments: 0, bytes: 0, error: None };
+    let (address, sink) = match open(text) {
+        Ok(opened) => opened,
+        Err(e) => return SinkReport { error: Some(e.to_string()), ..report },
+    };
+    let report = SinkReport { required: address.required(), ..report };
+    places.extend(report.required.then(|| sink.place().to_owned()));
+    match patiently(|| deliver(sink.as_ref(), dir, chain)) {
+        Ok(Delivery { segments, bytes, conflict }) => SinkReport { segments, bytes, error: conflict, ..report },
+        Err(e) => SinkReport { error: Some(e.to_string()), ..report },
     }
 }
 
 /// Entries of chains without a session in the spool: the last `end`, a genesis. To every sink that has had some.
 fn rest_of_chains(chains: &[HostChain], config: &Config) -> Vec<String> {
     let mut errors = Vec::new();
+    let configured: Vec<String> = match destinations::addresses(config) {
+        Ok(addresses) => addresses.iter().map(ToString::to_string).collect(),
+        Err(e) => return vec![e.to_string()],
+    };
     for chain in chains {
-        for address in chain.known_sinks().into_iter().chain(config.to.iter().cloned()) {
-            let sent = open(&address)
-                .and_then(|sink| patiently(|| deliver_chain(sink.as_ref(), chain.dir(), &chain.log(), chain.id())));
+        for address in chain.known_sinks().into_iter().chain(configured.iter().cloned()) {
+            let sent = open(&address).and_then(|(_, sink)| {
+                patiently(|| deliver_chain(sink.as_ref(), chain.dir(), &chain.log(), chain.id()))
+            });
             if let Err(e) = sent {
                 errors.push(format!("chain {}: {e}", chain.id().short()));
             }
@@ -191,7 +200,7 @@ fn print(args: &ShipArgs, reports: &[SessionReport], chain_errors: &[String]) ->
     } else {
         reports.iter().try_for_each(|r| writeln!(out, "{}", line(r)))
     };
-    for report in reports.iter().filter(|r| !args.json && r.is_left()) {
+    for report in reports.iter().filter(|_| !args.json) {
         let why = report.error.iter().chain(report.sinks.iter().filter_map(|s| s.error.as_ref()));
         for why in why {
             eprint!("{}", Failure::new(format_args!("session {}: {why}", report.session)).render());

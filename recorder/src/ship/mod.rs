@@ -10,6 +10,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hansard_sinks::{Class, Sink};
+
+use crate::destinations::Destination;
 use rand::Rng as _;
 
 use self::deliver::{Delivery, deliver, release};
@@ -63,30 +65,37 @@ impl Waker {
 #[derive(Debug)]
 pub struct Shipper {
     shared: Shared,
+    required: Arc<[String]>,
     _threads: Vec<JoinHandle<()>>,
 }
 
 impl Shipper {
     /// Starts one thread for each sink.
-    pub fn start(sinks: Vec<Arc<dyn Sink>>, dir: &Arc<SessionDir>, chain: &Arc<HostChain>) -> std::io::Result<Self> {
+    pub fn start(sinks: Vec<Destination>, dir: &Arc<SessionDir>, chain: &Arc<HostChain>) -> std::io::Result<Self> {
         let status: Vec<Status> =
-            sinks.iter().map(|s| Status { address: s.address().to_owned(), ..Status::default() }).collect();
-        let places: Arc<[String]> = sinks.iter().map(|s| s.place().to_owned()).collect();
+            sinks.iter().map(|one| Status { address: one.address.to_string(), ..Status::default() }).collect();
+        let required = sinks.iter().filter(|one| one.address.required());
+        let required: Arc<[String]> = required.map(|one| one.sink.place().to_owned()).collect();
         let state = State { rounds: 1, done: vec![0; sinks.len()], status, stopping: false };
         let shared: Shared = Arc::new((Mutex::new(state), Condvar::new()));
         let mut threads = Vec::new();
-        for (place, sink) in sinks.into_iter().enumerate() {
+        for (place, Destination { sink, .. }) in sinks.into_iter().enumerate() {
             let one = One {
                 place,
                 sink,
-                places: Arc::clone(&places),
+                required: Arc::clone(&required),
                 dir: Arc::clone(dir),
                 chain: Arc::clone(chain),
                 shared: Arc::clone(&shared),
             };
             threads.push(std::thread::Builder::new().name("ship".into()).spawn(move || one.run())?);
         }
-        Ok(Self { shared, _threads: threads })
+        Ok(Self { shared, required, _threads: threads })
+    }
+
+    /// The places without which nothing leaves the spool.
+    pub fn required(&self) -> Arc<[String]> {
+        Arc::clone(&self.required)
     }
 
     /// For whoever closes something.
@@ -130,7 +139,7 @@ impl Shipper {
 struct One {
     place: usize,
     sink: Arc<dyn Sink>,
-    places: Arc<[String]>,
+    required: Arc<[String]>,
     dir: Arc<SessionDir>,
     chain: Arc<HostChain>,
     shared: Shared,
@@ -155,15 +164,18 @@ impl One {
                     pause = BACKOFF.0;
                     self.note(round, &delivery);
                     // What cannot be removed stays, and costs space only.
-                    let _ = release(&self.dir, &self.places);
+                    let _ = release(&self.dir, &self.required);
                 }
                 Err(e) => {
                     let never = e.class() == Class::Never;
-                    self.refused(e.to_string());
+                    let hint = e.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                    self.refused(format!("{e}{hint}"));
                     if never {
                         pause = BACKOFF.1;
                     }
-                    if self.rest(pause) {
+                    // A place that asks to be left alone is, but never for longer than a place that says nothing.
+                    let asked = e.retry_after().unwrap_or_default().min(BACKOFF.1);
+                    if self.rest(pause.max(asked)) {
                         return;
                     }
                     pause = (pause * 2).min(BACKOFF.1);
