@@ -21,6 +21,9 @@ use crate::terminal::{Inner, Outer};
 /// How long it waits for a key before it looks at the rest; and the least that a call has to take.
 const ROUND_US: u64 = 50_000;
 
+/// More than this is not kept: what comes after it stays with the terminal.
+const ROOM_BYTES: usize = 64 * 1024;
+
 /// What the relay and its stand-in share.
 #[derive(Clone, Default)]
 pub struct StandIn(Arc<Shared>);
@@ -124,7 +127,8 @@ impl Lent {
         // From the background, a read would stop us.
         let ours = tcgetpgrp(&*self.input).map_or(true, |group| group == rustix::process::getpgrp());
         let mut bytes = [0; 4096];
-        let count = if ours { rustix::io::read(&*self.input, &mut bytes).unwrap_or(0) } else { 0 };
+        let room = self.kept.iter().map(|kept| kept.bytes.len()).sum::<usize>() < ROOM_BYTES;
+        let count = if ours && room { rustix::io::read(&*self.input, &mut bytes).unwrap_or(0) } else { 0 };
         let Some(bytes) = bytes.get(..count).filter(|bytes| !bytes.is_empty()) else { return false };
         for part in bytes.chunk_by(|a, b| self.inner.signals_by(*a) == self.inner.signals_by(*b)) {
             let signals = part.first().is_some_and(|byte| self.inner.signals_by(*byte));
