@@ -175,7 +175,7 @@ impl One {
                     }
                     // A place that asks to be left alone is, but never for longer than a place that says nothing.
                     let asked = e.retry_after().unwrap_or_default().min(BACKOFF.1);
-                    if self.rest(pause.max(asked)) {
+                    if self.rest(pause, asked) {
                         return;
                     }
                     pause = (pause * 2).min(BACKOFF.1);
@@ -203,9 +203,9 @@ impl One {
         self.shared.1.notify_all();
     }
 
-    /// Waits for about `pause`; true when the threads are to end.
-    fn rest(&self, pause: Duration) -> bool {
-        let jittered = pause.mul_f64(rand::thread_rng().gen_range(0.5..1.5));
+    /// Waits for about `pause`, but not for less than `asked`; true when the threads are to end.
+    fn rest(&self, pause: Duration, asked: Duration) -> bool {
+        let jittered = pause.mul_f64(rand::thread_rng().gen_range(0.5..1.5)).max(asked);
         let state = locked(&self.shared);
         let waited = self.shared.1.wait_timeout_while(state, jittered, |s| !s.stopping);
         waited.unwrap_or_else(PoisonError::into_inner).0.stopping
