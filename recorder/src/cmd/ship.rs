@@ -160,14 +160,19 @@ fn one_sink(text: &str, dir: &SessionDir, chain: &HostChain, places: &mut Vec<St
     let report = SinkReport { sink: text.to_owned(), required: true, segments: 0, bytes: 0, error: None };
     let (address, sink) = match open(text) {
         Ok(opened) => opened,
-        Err(e) => return SinkReport { error: Some(e.to_string()), ..report },
+        Err(e) => return SinkReport { error: Some(with_hint(&e)), ..report },
     };
     let report = SinkReport { required: address.required(), ..report };
     places.extend(report.required.then(|| sink.place().to_owned()));
     match patiently(|| deliver(sink.as_ref(), dir, chain)) {
         Ok(Delivery { segments, bytes, conflict }) => SinkReport { segments, bytes, error: conflict, ..report },
-        Err(e) => SinkReport { error: Some(e.to_string()), ..report },
+        Err(e) => SinkReport { error: Some(with_hint(&e)), ..report },
     }
+}
+
+/// What a sink said, and what to do about it.
+fn with_hint(e: &SinkError) -> String {
+    e.hint().map_or_else(|| e.to_string(), |hint| format!("{e} ({hint})"))
 }
 
 /// Entries of chains without a session in the spool: the last `end`, a genesis. To every sink that has had some.
@@ -183,7 +188,7 @@ fn rest_of_chains(chains: &[HostChain], config: &Config) -> Vec<String> {
                 patiently(|| deliver_chain(sink.as_ref(), chain.dir(), &chain.log(), chain.id()))
             });
             if let Err(e) = sent {
-                errors.push(format!("chain {}: {e}", chain.id().short()));
+                errors.push(format!("chain {}: {address}: {}", chain.id().short(), with_hint(&e)));
             }
         }
     }
@@ -201,7 +206,8 @@ fn print(args: &ShipArgs, reports: &[SessionReport], chain_errors: &[String]) ->
         reports.iter().try_for_each(|r| writeln!(out, "{}", line(r)))
     };
     for report in reports.iter().filter(|_| !args.json) {
-        let why = report.error.iter().chain(report.sinks.iter().filter_map(|s| s.error.as_ref()));
+        let of_sinks = report.sinks.iter().filter_map(|s| Some(format!("{}: {}", s.sink, s.error.as_ref()?)));
+        let why = report.error.iter().cloned().chain(of_sinks);
         for why in why {
             eprint!("{}", Failure::new(format_args!("session {}: {why}", report.session)).render());
         }
