@@ -8,6 +8,7 @@ pub mod cast;
 pub mod chain;
 pub mod chain_state;
 pub mod error;
+pub mod event;
 pub mod exact;
 pub mod held;
 pub mod ids;

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use hansard_schemas::cast::{Gap, GapWhat, GapWhy};
 use hansard_schemas::chain::{self, Entry, Head, Kind};
+use hansard_schemas::event::{self, Checkpoint, Delivery, Event, Started, Stopped, What, Who};
 use hansard_schemas::ids::BootId;
 use hansard_schemas::keys::{EpochSecret, Recipients, Wraps, generate_identity};
 use hansard_schemas::seal::SigningKey;
@@ -58,8 +59,18 @@ fn documents() -> Vec<Document> {
         Document { name: "trailer", schema: trailer, examples: segment.trailers },
         Document { name: "entry", schema: schema::<Entry>("chain entry", &[version]), examples: entries() },
         Document { name: "identity", schema: schema::<Identity>("identity object", &[]), examples: identities() },
+        Document { name: "event", schema: event_schema(), examples: events() },
         Document { name: "gap", schema: schema::<Gap>("gap", &[]), examples: gaps() },
     ]
+}
+
+/// What CloudEvents asks for, beside what the type says.
+fn event_schema() -> Value {
+    let constants = [("specversion", json!("1.0")), ("datacontenttype", json!("application/json"))];
+    let mut schema = schema::<Event>("lifecycle event", &constants);
+    schema["properties"]["id"]["minLength"] = json!(1);
+    schema["properties"]["source"]["pattern"] = json!("^urn:hansard:chain:[0-9a-f]{64}$");
+    schema
 }
 
 fn parsed(line: &[u8]) -> Value {
@@ -183,7 +194,52 @@ fn entries() -> Vec<Value> {
     all
 }
 
+/// One event of each type.
+fn events() -> Vec<Value> {
+    let digest = Digest([0xab; 32]);
+    let (entry, _) =
+        chain::genesis("host", Some(digest), 1000, time(), boot(), SigningKey::generate()).expect("a chain");
+    let mut all = Vec::new();
+    for identity in identity_objects() {
+        let who = Who::of(&identity, identity.kind == Capture::Exec);
+        let (places, line) = (vec!["file:///srv/rec".to_owned()], event::line_of(&entry));
+        let started = Started { who: who.clone(), places: places.clone(), entry: line.clone() };
+        let mut stopped = Stopped {
+            who: who.clone(),
+            places: places.clone(),
+            outcome: "recovered".into(),
+            status: None,
+            signal: None,
+            duration_ms: None,
+            bytes: None,
+            segments: None,
+            digest: None,
+            left_behind: Vec::new(),
+            entry: line.clone(),
+        };
+        all.push(event::of_session(&entry, &who, What::Started(started)));
+        all.push(event::of_session(&entry, &who, What::Stopped(stopped.clone())));
+        stopped.outcome = "signalled".into();
+        (stopped.status, stopped.signal, stopped.duration_ms) = (Some(143), Some(15), Some(2_000));
+        (stopped.bytes, stopped.segments, stopped.digest) = (Some(7), Some(3), Some(digest));
+        stopped.left_behind = vec![LeftBehind { pid: 7, command: "sleep".into() }];
+        all.push(event::of_session(&entry, &who, What::Stopped(stopped)));
+        let checkpoint = Checkpoint { host: "host".into(), open: 1, places, entry: line };
+        all.push(event::of_checkpoint(&entry, "zoë", checkpoint));
+        let delivery = Delivery { who: who.clone(), sink: "s3://b/p".into(), lag_ms: 60_000, why: None };
+        let refused = Delivery { why: Some("503".into()), ..delivery.clone() };
+        for what in [What::Behind(delivery.clone()), What::Failing(refused), What::Recovered(delivery)] {
+            all.push(event::of_delivery(&entry.chain, time(), &who, "00aa00aa00aa00aa", what));
+        }
+    }
+    all.iter().map(|named| parsed(&named.event.to_bytes().expect("bytes"))).collect()
+}
+
 fn identities() -> Vec<Value> {
+    identity_objects().iter().map(|identity| serde_json::to_value(identity).expect("a value")).collect()
+}
+
+fn identity_objects() -> Vec<Identity> {
     let mut identity = Identity {
         session: session(),
         started: time(),
@@ -212,7 +268,7 @@ fn identities() -> Vec<Value> {
             ssh_user_auth: None,
         },
     };
-    let mut all = vec![serde_json::to_value(&identity).expect("a value")];
+    let mut all = vec![identity.clone()];
     identity.kind = Capture::Exec;
     identity.kernel.login_uid = Some(1000);
     identity.kernel.parent = Some("/usr/sbin/sshd".into());
@@ -222,7 +278,7 @@ fn identities() -> Vec<Value> {
     identity.claimed.reason = Some("a reason".into());
     identity.claimed.ssh_connection = Some("192.0.2.1 50000 192.0.2.2 22".into());
     identity.claimed.ssh_user_auth = Some("publickey ssh-ed25519 AAAA".into());
-    all.push(serde_json::to_value(&identity).expect("a value"));
+    all.push(identity);
     all
 }
 
@@ -318,6 +374,12 @@ fn words_and_digests_of_another_form_break_the_schemas() {
         ("entry", "/kind", json!("start")),
         ("identity", "/kind", json!("Interactive")),
         ("identity", "/kernel/uid", json!("root")),
+        ("event", "/specversion", json!("0.3")),
+        ("event", "/id", json!("")),
+        ("event", "/source", json!("urn:hansard:chain:ab")),
+        ("event", "/type", json!("hansard.session.another")),
+        ("event", "/type", json!("hansard.session.stopped")),
+        ("event", "/data/uid", json!("root")),
         ("gap", "/why", json!("because")),
         ("keys", "/wraps/0/recipients", json!([1])),
     ] {

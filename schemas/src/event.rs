@@ -1,0 +1,298 @@
+//! Lifecycle events (FORMAT.md, section 14): CloudEvents 1.0 in structured mode, with the signed chain line inside.
+//!
+//! An event is not encrypted: it holds no content, no environment and, unless the configuration says so, no command.
+//! Plain documents: when one is made is the recorder's concern, and its name in a store is `names::event`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::chain::Entry;
+use crate::names::EventName;
+use crate::session::{Identity, Kind, LeftBehind, Stop};
+use crate::{ChainId, Digest, Error, Result, SessionId, Timestamp, json};
+
+/// One lifecycle event. Members as CloudEvents has them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// Of CloudEvents: `1.0`.
+    pub specversion: String,
+    /// The same each time this event is sent.
+    pub id: String,
+    /// Whose chain it comes from: `urn:hansard:chain:<chain id>`.
+    pub source: String,
+    /// The session; the chain, for an event of no session.
+    pub subject: String,
+    /// When it happened; that of the chain entry, where it has one.
+    pub time: Timestamp,
+    /// `application/json`.
+    pub datacontenttype: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened: the type and the data of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", content = "data")]
+pub enum What {
+    /// A session began; sent before the first byte of output.
+    #[serde(rename = "hansard.session.started")]
+    Started(Started),
+    /// A session has ended, in whatever way.
+    #[serde(rename = "hansard.session.stopped")]
+    Stopped(Stopped),
+    /// The host's chain says which sessions are open.
+    #[serde(rename = "hansard.chain.checkpoint")]
+    Checkpoint(Checkpoint),
+    /// What is recorded reaches a sink late.
+    #[serde(rename = "hansard.ship.behind")]
+    Behind(Delivery),
+    /// A sink refuses, or does not answer.
+    #[serde(rename = "hansard.sink.failing")]
+    Failing(Delivery),
+    /// A sink that was failing takes again.
+    #[serde(rename = "hansard.sink.recovered")]
+    Recovered(Delivery),
+}
+
+impl What {
+    /// The last word of the type: what the event's name in a store bears.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Started(_) => "started",
+            Self::Stopped(_) => "stopped",
+            Self::Checkpoint(_) => "checkpoint",
+            Self::Behind(_) => "behind",
+            Self::Failing(_) => "failing",
+            Self::Recovered(_) => "recovered",
+        }
+    }
+}
+
+/// Who and what a session is, as far as an event says it. All of it but `uid` and `login_uid` is a claim of the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Who {
+    /// The session.
+    pub session: SessionId,
+    /// Wall-clock time of its start.
+    pub started: Timestamp,
+    /// User name, if the user database has one.
+    pub user: Option<String>,
+    /// Real user id.
+    pub uid: u32,
+    /// Audit login uid, where one was set.
+    pub login_uid: Option<u32>,
+    /// Name of the host.
+    pub host: String,
+    /// How it is captured.
+    pub kind: Kind,
+    /// Terminal, if there is one.
+    pub tty: Option<String>,
+    /// `SSH_CONNECTION`: where it comes from.
+    pub ssh_connection: Option<String>,
+    /// Labels given on the command line or by policy.
+    pub labels: BTreeMap<String, String>,
+    /// Reason given on the command line.
+    pub reason: Option<String>,
+    /// Command and arguments; only where the configuration says so, since arguments may be secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+}
+
+impl Who {
+    /// What an event says of this session; `command` only if it is to be shown.
+    pub fn of(identity: &Identity, command: bool) -> Self {
+        Self {
+            session: identity.session,
+            started: identity.started,
+            user: identity.kernel.user.clone(),
+            uid: identity.kernel.uid,
+            login_uid: identity.kernel.login_uid,
+            host: identity.host.clone(),
+            kind: identity.kind,
+            tty: identity.kernel.tty.clone(),
+            ssh_connection: identity.claimed.ssh_connection.clone(),
+            labels: identity.claimed.labels.clone(),
+            reason: identity.claimed.reason.clone(),
+            command: command.then(|| identity.claimed.command.clone()),
+        }
+    }
+
+    /// What stands for the user in a name: the user's name, or the number.
+    pub fn user_or_uid(&self) -> String {
+        self.user.clone().unwrap_or_else(|| self.uid.to_string())
+    }
+}
+
+/// Data of `hansard.session.started`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Started {
+    /// Who and what.
+    #[serde(flatten)]
+    pub who: Who,
+    /// Where the recording goes: addresses, without secrets.
+    #[serde(rename = "where")]
+    pub places: Vec<String>,
+    /// The signed `start` line of the chain, without its line feed.
+    pub entry: String,
+}
+
+/// Data of `hansard.session.stopped`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Stopped {
+    /// Who and what.
+    #[serde(flatten)]
+    pub who: Who,
+    /// Where the recording went.
+    #[serde(rename = "where")]
+    pub places: Vec<String>,
+    /// The outcome of the `end` entry; `recovered` for a session whose recorder was gone.
+    pub outcome: String,
+    /// Exit status, 128 + n for signal n; `null` where nobody saw it.
+    pub status: Option<u32>,
+    /// Signal that ended the command.
+    pub signal: Option<u32>,
+    /// How long it was recorded.
+    pub duration_ms: Option<u64>,
+    /// Raw bytes of all streams.
+    pub bytes: Option<u64>,
+    /// How many segments it has.
+    pub segments: Option<u32>,
+    /// Digest of the last one.
+    pub digest: Option<Digest>,
+    /// Processes that were still there.
+    pub left_behind: Vec<LeftBehind>,
+    /// The signed `end` line of the chain, or the last `recovered` one, without its line feed.
+    pub entry: String,
+}
+
+/// What the end of a session was, for the event that says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The stop summary of the last segment.
+    pub stop: Stop,
+    /// How long it was recorded.
+    pub duration_ms: u64,
+    /// Raw bytes of all streams.
+    pub bytes: u64,
+}
+
+/// Data of `hansard.chain.checkpoint`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Checkpoint {
+    /// Name of the host.
+    pub host: String,
+    /// How many sessions are open.
+    pub open: u64,
+    /// Where the chain goes.
+    #[serde(rename = "where")]
+    pub places: Vec<String>,
+    /// The signed `checkpoint` line of the chain, without its line feed.
+    pub entry: String,
+}
+
+/// Data of the events about delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Delivery {
+    /// Who and what.
+    #[serde(flatten)]
+    pub who: Who,
+    /// The sink: its address, without secrets.
+    pub sink: String,
+    /// How long the oldest thing that it lacks has waited.
+    pub lag_ms: u64,
+    /// What it said last.
+    pub why: Option<String>,
+}
+
+/// An event and its name in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The name.
+    pub name: EventName,
+    /// The event.
+    pub event: Event,
+}
+
+fn event(chain: &ChainId, id: String, subject: String, time: Timestamp, what: What) -> Event {
+    Event {
+        specversion: "1.0".into(),
+        id,
+        source: format!("urn:hansard:chain:{chain}"),
+        subject,
+        time,
+        datacontenttype: "application/json".into(),
+        what,
+    }
+}
+
+/// An event of a session, at the time of its chain entry. One of a word happens once, so that its id is stable.
+pub fn of_session(entry: &Entry, who: &Who, what: What) -> Named {
+    let session = who.session;
+    named(&entry.chain, entry.time, who, format!("{session}.{}", what.word()), what)
+}
+
+/// An event of a session's delivery, at its own time. `sink16` tells one sink from another.
+pub fn of_delivery(chain: &ChainId, time: Timestamp, who: &Who, sink16: &str, what: What) -> Named {
+    let id = format!("{}.{sink16}.{}.{}", who.session, time.unix_ms(), what.word());
+    named(chain, time, who, id, what)
+}
+
+fn named(chain: &ChainId, time: Timestamp, who: &Who, id: String, what: What) -> Named {
+    let session = who.session;
+    let user = who.user_or_uid();
+    let name = EventName::new(chain, Some(session), time, who.kind.as_str(), &who.host, &user, what.word());
+    Named { name, event: event(chain, id, session.to_string(), time, what) }
+}
+
+/// The event of a checkpoint. `user` is whose chain it is.
+pub fn of_checkpoint(entry: &Entry, user: &str, what: Checkpoint) -> Named {
+    let (host, what) = (what.host.clone(), What::Checkpoint(what));
+    let chain = &entry.chain;
+    let name = EventName::new(chain, None, entry.time, "host", &host, user, what.word());
+    let id = format!("{}.{}.{}", chain.short(), entry.seq, what.word());
+    Named { name, event: event(chain, id, chain.to_string(), entry.time, what) }
+}
+
+/// A chain line as events hold it: verbatim, without its line feed.
+pub fn line_of(entry: &Entry) -> String {
+    String::from_utf8_lossy(entry.line.trim_ascii_end()).into_owned()
+}
+
+impl Event {
+    /// The document, on one line.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|e| Error::Unwritable(format!("event: {e}")))
+    }
+
+    /// Reads the document. `Err` says what is wrong.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        json::parse(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::{self, Kind as EntryKind};
+    use crate::seal::SigningKey;
+
+    #[test]
+    fn an_event_is_read_as_it_was_written_and_its_entry_is_the_signed_line() {
+        let time: Timestamp = "2026-11-22T09:30:00.125Z".parse().unwrap();
+        let boot = "6f0c5c4e-5d0a-4a9b-8d37-0a1b2c3d4e5f".parse().unwrap();
+        let (genesis, key) = chain::genesis("host", None, 1000, time, boot, SigningKey::generate()).unwrap();
+        let (entry, _) = chain::append(&genesis, key, EntryKind::Checkpoint { open: vec![] }, time, boot).unwrap();
+        let what = Checkpoint { host: "a_b".into(), open: 0, places: vec![], entry: line_of(&entry) };
+        let Named { name, event } = of_checkpoint(&entry, "zoë", what);
+        assert_eq!(EventName::parse(&name.path()).unwrap(), name);
+        let bytes = event.to_bytes().unwrap();
+        let read = Event::parse(&bytes).unwrap();
+        assert_eq!(read, event);
+        assert_eq!(read.id, format!("{}.1.checkpoint", genesis.chain.short()));
+        let What::Checkpoint(data) = read.what else { panic!("{read:?}") };
+        assert!(Entry::parse(data.entry.as_bytes()).unwrap().signed_by(&genesis.next));
+    }
+}
