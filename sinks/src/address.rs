@@ -137,7 +137,7 @@ impl Address {
         Self::parse(&format!("{}{mark}{name}={}", self.whole, percent_encode(value.as_bytes())))
     }
 
-    /// All of it, fit to be written down and shown: it holds no secrets.
+    /// All of it, to open the place again. It holds no secrets, but for a webhook: of that one, show [`Self`]'s `Display`.
     pub fn as_str(&self) -> &str {
         &self.whole
     }
@@ -177,13 +177,13 @@ impl Address {
 
     /// An error about this address.
     pub fn bad(&self, why: impl Into<String>) -> SinkError {
-        SinkError::BadAddress { address: self.whole.clone(), why: why.into() }
+        SinkError::BadAddress { address: self.to_string(), why: why.into() }
     }
 }
 
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.whole)
+        f.write_str(&redacted(&self.whole))
     }
 }
 
@@ -219,13 +219,18 @@ pub(crate) fn percent_encode(bytes: &[u8]) -> String {
     out
 }
 
-/// The address with what stands before an `@` in its host part taken out.
-fn redacted(address: &str) -> String {
+/// The address with what stands before an `@` in its host part taken out, and of a webhook all that follows the host.
+pub fn redacted(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else { return address.into() };
-    let host_end = rest.find('/').unwrap_or(rest.len());
-    match rest[..host_end].rfind('@') {
-        Some(at) => format!("{scheme}://REDACTED@{}", &rest[at + 1..]),
-        None => address.into(),
+    let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (host, rest) = rest.split_at(host_end);
+    let rest = match scheme {
+        "http" | "https" if !matches!(rest, "" | "/") => "/REDACTED",
+        _ => rest,
+    };
+    match host.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://REDACTED@{host}{rest}"),
+        None => format!("{scheme}://{host}{rest}"),
     }
 }
 

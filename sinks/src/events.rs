@@ -3,6 +3,7 @@
 //! A store takes them as objects beside the recordings ([`AsObjects`]); a webhook or a file has a form of its own. Not
 //! for what an event says: the recorder makes them.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use hansard_schemas::names::EventName;
@@ -25,7 +26,8 @@ pub trait EventSink: Send + Sync {
     /// Returns when the receiver has taken it for good.
     fn send(&self, event: &EventObject<'_>) -> Result<()>;
 
-    /// The address: complete, and without secrets.
+    /// The address for messages: without secrets. What it was opened from may say more: the path of a webhook often is its
+    /// secret, and stays where only the recorder's user can read it.
     fn address(&self) -> &str;
 
     /// The same for every address of the same place, whatever its options.
@@ -33,9 +35,9 @@ pub trait EventSink: Send + Sync {
 }
 
 /// A recording sink that takes events as objects.
-pub struct AsObjects(pub Arc<dyn Sink>);
+pub struct AsObjects<S = Arc<dyn Sink>>(pub S);
 
-impl EventSink for AsObjects {
+impl<S: Deref<Target: Sink> + Send + Sync> EventSink for AsObjects<S> {
     fn send(&self, event: &EventObject<'_>) -> Result<()> {
         // Other bytes under the name of an event are a claim of whoever put them: the reader sees both, and the event
         // also goes to the other sinks. Waiting would change nothing.

@@ -11,8 +11,11 @@ pub mod events;
 pub mod fault;
 pub mod file;
 pub mod memory;
+mod ndjson;
 mod open;
 pub mod probe;
+mod runtime;
+pub mod webhook;
 
 use std::ops::Range;
 

@@ -5,6 +5,9 @@
 use std::sync::Arc;
 
 use crate::address::{Address, Scheme};
+use crate::events::AsObjects;
+use crate::ndjson::NdjsonSink;
+use crate::webhook::WebhookSink;
 use crate::{EventSink, Result, Sink, SinkError, Store, file};
 
 /// Opens the place that takes recordings.
@@ -27,5 +30,9 @@ pub fn open_store(address: &Address) -> Result<Arc<dyn Store>> {
 
 /// Opens a place that takes events.
 pub fn open_notify(address: &Address) -> Result<Arc<dyn EventSink>> {
-    Err(SinkError::Unsupported { address: address.to_string() })
+    match address.scheme() {
+        Scheme::File => Ok(Arc::new(NdjsonSink::open(address)?)),
+        Scheme::Http | Scheme::Https => Ok(Arc::new(WebhookSink::open(address)?)),
+        Scheme::S3 | Scheme::Kafka => Ok(Arc::new(AsObjects(open_sink(address)?))),
+    }
 }

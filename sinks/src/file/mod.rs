@@ -21,8 +21,8 @@ pub use store::FileStore;
 /// How the sink's unfinished files begin. A name that no segment or chain object has.
 const UNFINISHED: &str = ".put-";
 
-/// The directory that an address names.
-fn path_of(address: &Address) -> Result<PathBuf> {
+/// The path that an address names.
+pub(crate) fn path_of(address: &Address) -> Result<PathBuf> {
     address.options(&[])?;
     let body = address.body().strip_prefix("localhost").unwrap_or(address.body());
     if !body.starts_with('/') {
