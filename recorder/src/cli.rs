@@ -71,6 +71,10 @@ pub struct RunArgs {
     /// Where the recording goes; may be given several times [default: file://~/.local/share/hansard]
     #[arg(long, value_name = "URL")]
     pub to: Vec<String>,
+    /// Where lifecycle events go beside the stores, such as https://hooks.example.org/x or file:///var/log/events.ndjson;
+    /// may be given several times
+    #[arg(long, value_name = "URL")]
+    pub notify: Vec<String>,
     /// Who can read it: an age or SSH public key; may be given several times
     #[arg(long, value_name = "KEY")]
     pub recipient: Vec<String>,

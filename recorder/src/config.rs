@@ -25,6 +25,8 @@ pub struct Config {
     /// Store addresses with their options as tables.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sink: Vec<SinkTable>,
+    /// Addresses that lifecycle events go to, beside the stores.
+    pub notify: Vec<String>,
     /// Public keys of reviewers.
     pub recipients: Vec<String>,
     /// A file of such keys.
@@ -43,6 +45,16 @@ pub struct Config {
     pub spool: Spool,
     /// Delivery.
     pub ship: Ship,
+    /// Lifecycle events.
+    pub events: Events,
+}
+
+/// `[events]`. They are not encrypted.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Events {
+    /// Whether they hold the command and its arguments, which may be secrets.
+    pub command: bool,
 }
 
 /// `[input]`.
@@ -123,6 +135,7 @@ impl Default for Config {
         Self {
             to: Vec::new(),
             sink: Vec::new(),
+            notify: Vec::new(),
             recipients: Vec::new(),
             recipients_file: None,
             labels: BTreeMap::new(),
@@ -132,6 +145,7 @@ impl Default for Config {
             journal: Journal::default(),
             spool: Spool::default(),
             ship: Ship::default(),
+            events: Events::default(),
         }
     }
 }

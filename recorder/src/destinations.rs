@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hansard_sinks::address::Scheme;
-use hansard_sinks::{Address, Sink, SinkError, open_sink};
+use hansard_sinks::{Address, EventSink, Sink, SinkError, open_notify, open_sink};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
@@ -34,6 +34,33 @@ pub struct Destination {
     pub address: Address,
     /// The place.
     pub sink: Arc<dyn Sink>,
+}
+
+/// One place that takes events beside the recordings' places.
+#[derive(Clone)]
+pub struct Notify {
+    /// Its address, complete: where it is a webhook's, not to be shown but by its `Display`.
+    pub address: Address,
+    /// The place.
+    pub sink: Arc<dyn EventSink>,
+}
+
+/// Opens the places of `notify`.
+pub fn open_notifies(config: &Config) -> Result<Vec<Notify>, Failure> {
+    let unusable = |e: SinkError| {
+        Failure::new(format_args!("the event sink cannot be used: {e}"))
+            .hint("an address is like https://hooks.example.org/hansard or file:///var/log/hansard.ndjson")
+    };
+    let mut opened: Vec<Notify> = Vec::new();
+    for text in &config.notify {
+        let address = Address::parse(text).map_err(unusable)?;
+        let sink = open_notify(&address).map_err(unusable)?;
+        if opened.iter().any(|other| other.sink.place() == sink.place()) {
+            return Err(Failure::new(format_args!("{address} is named twice for events")).hint("name each place once"));
+        }
+        opened.push(Notify { address, sink });
+    }
+    Ok(opened)
 }
 
 /// How old a segment may grow before it closes and travels.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use hansard_schemas::cast::{CastHeader, Size, Term};
 use hansard_schemas::chain::Kind;
+use hansard_schemas::event::Who;
 use hansard_schemas::keys::Recipients;
 use hansard_schemas::seal::SigningKey;
 use hansard_schemas::segment::Compression;
@@ -26,10 +27,11 @@ use crate::capture::session::Session;
 use crate::capture::who::{Host, Stated, Surroundings, identify};
 use crate::cli::InputMode;
 use crate::config::Config;
-use crate::destinations::{Destination, pace};
+use crate::destinations::{Destination, Notify, pace};
 use crate::host_chain::HostChain;
 use crate::journal::closing::Closer;
 use crate::journal::file::sync_dir;
+use crate::journal::outbox;
 use crate::journal::session_dir::{About, SessionDir};
 use crate::journal::spool::{Spool, occupy_reserve};
 use crate::journal::stall::StallWatch;
@@ -72,6 +74,7 @@ pub struct Live {
     final_wait: Duration,
     addresses: Vec<String>,
     required: Arc<[String]>,
+    events: Arc<[String]>,
 }
 
 /// How a session was left.
@@ -85,7 +88,7 @@ pub struct Ended {
 
 impl Live {
     /// Starts recording. When this returns, what is submitted is kept.
-    pub fn start(plan: &Plan, sinks: Vec<Destination>) -> Result<Self, Failure> {
+    pub fn start(plan: &Plan, sinks: Vec<Destination>, notify: Vec<Notify>) -> Result<Self, Failure> {
         // Keys are about to be in memory. Where it cannot be locked the session starts all the same; `check` says so.
         memory::keep()?;
         let config = &plan.config;
@@ -96,13 +99,13 @@ impl Live {
         let now = chrono::Utc::now();
         let session = new_session(now.timestamp_millis());
         let dir = SessionDir::create(&spool.sessions(), session).map_err(io("make a session in", spool.root()))?;
-        let begun = Self::announce_and_open(plan, sinks, &spool, &host, &chain, Timestamp::new(now), dir);
+        let begun = Self::announce_and_open(plan, (sinks, notify), &spool, &host, &chain, Timestamp::new(now), dir);
         begun.map_err(|failure| failure.hint_if_none("nothing was started; see `hansard-record check`"))
     }
 
     fn announce_and_open(
         plan: &Plan,
-        sinks: Vec<Destination>,
+        (sinks, notify): (Vec<Destination>, Vec<Notify>),
         spool: &Spool,
         host: &Host,
         chain: &Arc<HostChain>,
@@ -119,22 +122,32 @@ impl Live {
             command: shown_command(&plan.stated.command),
             hansard: identity,
         };
+        let who = Who::of(&header.hansard, config.events.command);
         let (header_line, identity) = header.to_line().map_err(Failure::new)?;
         let addresses: Vec<String> = sinks.iter().map(|one| one.address.to_string()).collect();
         let pace = pace(&sinks, config.ship.interval);
         let signer = SigningKey::generate();
-        let about = |start_seq| About { chain: chain.id(), start_seq, boot: chain.boot(), sinks: addresses.clone() };
         // Before the entry, with a lower bound of its number: a crash between the two must find both.
         let next_seq = chain.log().next_seq().map_err(io("read the host chain in", chain.dir()))?;
-        dir.write_about(&about(next_seq)).map_err(io("write in", dir.path()))?;
+        let about = About {
+            chain: chain.id(),
+            start_seq: next_seq,
+            boot: chain.boot(),
+            sinks: addresses.clone(),
+            notify: notify.iter().map(|one| one.address.as_str().to_owned()).collect(),
+            who: Some(who),
+        };
+        dir.write_about(&about).map_err(io("write in", dir.path()))?;
         sync_dir(&spool.sessions()).map_err(io("sync", &spool.sessions()))?;
         let entry = chain.append(Kind::Start { session, signer: signer.public(), identity })?;
         let line = String::from_utf8_lossy(entry.line.trim_ascii_end()).into_owned();
 
+        outbox::started(&dir, &about, &entry).map_err(io("write the event of the start in", dir.path()))?;
+
         let dir = Arc::new(dir);
         let sync = Arc::new(GroupSync::start(config.journal.sync_interval).map_err(Failure::new)?);
-        let shipper = Shipper::start(sinks, &dir, chain).map_err(Failure::new)?;
-        let required = shipper.required();
+        let shipper = Shipper::start(sinks, notify, &dir, chain).map_err(Failure::new)?;
+        let (required, events) = (shipper.required(), shipper.events());
         let waker = shipper.waker();
         let closer = Closer::start(Arc::clone(&dir), Arc::clone(chain), move || waker.wake()).map_err(Failure::new)?;
         let shape = Shape {
@@ -168,7 +181,8 @@ impl Live {
             .map_err(Failure::new)?;
         let recorder = SessionRecorder::new(Session::new(segments, masking, limit, quota, stall));
         let checkpoints =
-            Checkpoints::start(Arc::clone(chain), spool.clone(), shipper.waker()).map_err(Failure::new)?;
+            Checkpoints::start(Arc::clone(chain), spool.clone(), Arc::clone(&dir), about, shipper.waker())
+                .map_err(Failure::new)?;
         Ok(Self {
             recorder,
             session,
@@ -178,6 +192,7 @@ impl Live {
             final_wait: config.ship.final_wait,
             addresses,
             required,
+            events,
         })
     }
 
@@ -202,7 +217,7 @@ impl Live {
             self.shipper.status().into_iter().filter(|s| !s.caught_up || s.trouble.is_some()).collect();
         self.shipper.stop();
         // Released when every required sink has everything; what stays is delivered again by `ship`, which is harmless.
-        let _ = release_all(&self.dir, &self.required);
+        let _ = release_all(&self.dir, &self.required, &self.events);
         Ok(Ended { session: self.session, behind: if arrived { behind } else { or_all(behind, &self.addresses) } })
     }
 }
@@ -242,7 +257,13 @@ struct Checkpoints {
 }
 
 impl Checkpoints {
-    fn start(chain: Arc<HostChain>, spool: Spool, waker: Waker) -> std::io::Result<Self> {
+    fn start(
+        chain: Arc<HostChain>,
+        spool: Spool,
+        dir: Arc<SessionDir>,
+        about: About,
+        waker: Waker,
+    ) -> std::io::Result<Self> {
         let stopping = Arc::new((Mutex::new(false), Condvar::new()));
         let done = Arc::new(AtomicBool::new(false));
         let (shared, finished) = (Arc::clone(&stopping), Arc::clone(&done));
@@ -254,7 +275,9 @@ impl Checkpoints {
                     break;
                 }
                 // One that fails is followed by the next; the gap between two shows in the chain.
-                if chain.checkpoint(&spool).is_ok() {
+                if let Ok(entry) = chain.checkpoint(&spool) {
+                    // The entry itself travels in the chain: an event that cannot be written is not tried again.
+                    let _ = outbox::checkpoint(&dir, &about, &entry);
                     waker.wake();
                 }
             }

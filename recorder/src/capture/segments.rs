@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hansard_schemas::cast::{Code, Encoder, Size};
+use hansard_schemas::event::Summary;
 use hansard_schemas::keys::{Recipients, SegmentSecret};
 use hansard_schemas::seal::SigningKey;
 use hansard_schemas::segment::{Compression, HeaderSpec, SegmentWriter};
@@ -123,6 +124,8 @@ pub struct Segments {
     out: Vec<u8>,
     written: usize,
     stall: Arc<Flag>,
+    /// Counts of all segments that were closed.
+    total: Streams,
     /// Intervals of all lines of the session.
     encoder: Encoder,
 }
@@ -166,6 +169,7 @@ impl Segments {
             out: Vec::new(),
             written: 0,
             stall,
+            total: Streams::default(),
             encoder: Encoder::new(),
         };
         segments.open_next(Some(entry), header_line)?;
@@ -322,6 +326,12 @@ impl Segments {
         let (Some(open), Some(file)) = (self.open.take(), self.file.as_ref()) else {
             return Ok(());
         };
+        self.total.merge(&open.streams);
+        let summary = stop.clone().map(|stop| Summary {
+            stop,
+            duration_ms: self.encoder.offset_ms(),
+            bytes: [self.total.o, self.total.e, self.total.i].iter().flatten().map(|count| count.bytes).sum(),
+        });
         let footer = Footer {
             lines: open.writer.lines(),
             duration_ms: self.encoder.offset_ms().saturating_sub(open.offset_ms),
@@ -342,6 +352,7 @@ impl Segments {
             signer: open.signer,
             next: next.as_ref().map(SigningKey::public),
             outcome,
+            summary,
             damage: None,
         });
         self.next_signer = next;
@@ -363,6 +374,7 @@ impl Segments {
             return Ok(false);
         };
         file.mark_damaged();
+        self.total.merge(&open.streams);
         // What was sealed and not written is staged still: it is sealed anew, in the next segment.
         self.out.clear();
         self.written = 0;
@@ -379,6 +391,7 @@ impl Segments {
             signer: open.signer,
             next: Some(next.public()),
             outcome: String::new(),
+            summary: None,
             damage: Some(Damage {
                 why: why.to_owned(),
                 session: self.dir.session(),

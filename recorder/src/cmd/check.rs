@@ -4,7 +4,8 @@
 
 use std::io::Write as _;
 
-use hansard_sinks::address::Scheme;
+use hansard_sinks::address::{Scheme, redacted};
+use hansard_sinks::webhook::{SECRET, SECRET_FILE, Secret};
 use hansard_sinks::{Finding, Level, Probe};
 
 use super::run::first_use_store;
@@ -32,11 +33,14 @@ pub fn run(args: &CheckArgs) -> Result<i32, Failure> {
     recipients(&config, &mut findings);
     keys_in_memory(&mut findings);
     sinks(&config, &mut findings);
+    notifies(&config, &mut findings);
     findings.push(Finding {
         part: "witness".into(),
         level: Level::Warning,
         what: "no agent runs this recorder: recordings are attested by the recorded user himself".into(),
     });
+    // A webhook's address is often its secret.
+    config.notify = config.notify.iter().map(|address| redacted(address)).collect();
     print(args, &config, &findings)?;
     Ok(if findings.iter().any(|f| f.level == Level::Failed) { EXIT_FINDINGS } else { 0 })
 }
@@ -56,6 +60,25 @@ fn sinks(config: &Config, findings: &mut Vec<Finding>) {
     if destinations.iter().all(|one| one.address.scheme() == Scheme::File) {
         let what = "every sink is a directory of this host: a recording leaves the machine with none of them";
         findings.push(Finding::new("off the host", Level::Warning, what));
+    }
+}
+
+/// Whether every event sink can be opened, and its events be told from forged ones.
+fn notifies(config: &Config, findings: &mut Vec<Finding>) {
+    let opened = match destinations::open_notifies(config) {
+        Ok(opened) => opened,
+        Err(failure) => return findings.push(Finding::new("events", Level::Failed, failure.what)),
+    };
+    for one in opened {
+        let webhook = matches!(one.address.scheme(), Scheme::Http | Scheme::Https);
+        let (level, what) = match (webhook, Secret::of_environment()) {
+            (true, Ok(None)) => (
+                Level::Warning,
+                format!("{} takes events that are not signed: set {SECRET} or {SECRET_FILE}", one.address),
+            ),
+            _ => (Level::Ok, format!("can be opened: {}", one.address)),
+        };
+        findings.push(Finding::new("events", level, what));
     }
 }
 

@@ -15,7 +15,7 @@ use indicatif::ProgressBar;
 use crate::capture::who::{Stated, Surroundings};
 use crate::cli::{InputMode, RunArgs};
 use crate::config::Config;
-use crate::destinations::{self, Destination};
+use crate::destinations::{self, Destination, Notify};
 use crate::first_use::{self, OWN_PAST, Source};
 use crate::live::{Live, Plan};
 use crate::paths;
@@ -34,6 +34,7 @@ pub fn run(args: RunArgs) -> Result<i32, Failure> {
         config.to.push(first_use_store()?);
     }
     let sinks = destinations::open(&config)?;
+    let notify = destinations::open_notifies(&config)?;
     let (recipients, source) = first_use::recipients(&config, true)?;
     let interactive = hansard_tee::on_terminal();
     announce(&source, quiet);
@@ -42,9 +43,9 @@ pub fn run(args: RunArgs) -> Result<i32, Failure> {
     let input = if config.input.mode == InputMode::Off { InputCapture::Off } else { InputCapture::On };
     let plan = Plan { config, recipients, interactive, stated, around: Surroundings::look(), size };
     if interactive {
-        on_terminal(&plan, sinks, &command, input, quiet)
+        on_terminal(&plan, sinks, notify, &command, input, quiet)
     } else {
-        on_pipes(&plan, sinks, &command, input, quiet)
+        on_pipes(&plan, sinks, notify, &command, input, quiet)
     }
 }
 
@@ -53,6 +54,9 @@ fn merge(config: &mut Config, args: RunArgs) -> Result<Stated, Failure> {
     if !args.to.is_empty() {
         config.to = args.to;
         config.sink.clear();
+    }
+    if !args.notify.is_empty() {
+        config.notify = args.notify;
     }
     if !args.recipient.is_empty() || args.recipients_file.is_some() {
         config.recipients = args.recipient;
@@ -111,12 +115,13 @@ fn shell() -> OsString {
 fn on_terminal(
     plan: &Plan,
     sinks: Vec<Destination>,
+    notify: Vec<Notify>,
     command: &Command,
     input: InputCapture,
     quiet: bool,
 ) -> Result<i32, Failure> {
     let guardian = Guardian::start().map_err(failed)?;
-    let mut live = Live::start(plan, sinks)?;
+    let mut live = Live::start(plan, sinks, notify)?;
     if !quiet {
         eprintln!("hansard-record: session {} is recorded", live.session());
     }
@@ -131,12 +136,13 @@ fn on_terminal(
 fn on_pipes(
     plan: &Plan,
     sinks: Vec<Destination>,
+    notify: Vec<Notify>,
     command: &Command,
     input: InputCapture,
     quiet: bool,
 ) -> Result<i32, Failure> {
     let status = hansard_tee::exec_front(command, input, |worker| {
-        let recorded = Live::start(plan, sinks).and_then(|mut live| {
+        let recorded = Live::start(plan, sinks, notify).and_then(|mut live| {
             let clock = Clock::start();
             let exit = worker.relay(&mut live.recorder, clock);
             finish(live, clock, exit, quiet)

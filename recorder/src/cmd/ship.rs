@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hansard_schemas::SessionId;
-use hansard_sinks::{Address, Class, Sink, SinkError, open_sink};
+use hansard_sinks::address::redacted;
+use hansard_sinks::{Address, Class, Sink, SinkError, open_notify, open_sink};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -21,6 +22,7 @@ use crate::journal::session_dir::SessionDir;
 use crate::journal::spool::Spool;
 use crate::memory;
 use crate::report::{EXIT_FINDINGS, Failure, io};
+use crate::ship::announce::deliver_events;
 use crate::ship::deliver::{Delivery, deliver, deliver_chain, release_all};
 
 /// How often a sink that refuses is tried in one call, and the pause between; who calls `ship` can call it again.
@@ -122,8 +124,12 @@ fn session(spool: &Spool, chains: &[HostChain], id: SessionId) -> SessionReport 
     for address in &about.sinks {
         report.sinks.push(one_sink(address, &dir, chain, &mut required));
     }
+    let mut events = Vec::new();
+    for address in &about.notify {
+        report.sinks.push(one_notify(address, &dir, &mut events));
+    }
     if !report.is_left() {
-        match release_all(&dir, &required) {
+        match release_all(&dir, &required, &events) {
             Ok(released) => report.released = released,
             Err(e) => report.error = Some(format!("its folder cannot be removed: {e}")),
         }
@@ -173,6 +179,16 @@ fn one_sink(text: &str, dir: &SessionDir, chain: &HostChain, places: &mut Vec<St
 /// What a sink said, and what to do about it.
 fn with_hint(e: &SinkError) -> String {
     e.hint().map_or_else(|| e.to_string(), |hint| format!("{e} ({hint})"))
+}
+
+/// Delivers the events to a place that takes only those.
+fn one_notify(text: &str, dir: &SessionDir, places: &mut Vec<String>) -> SinkReport {
+    let shown = redacted(text);
+    let sent = Address::parse(text).and_then(|address| open_notify(&address)).and_then(|sink| {
+        places.push(sink.place().to_owned());
+        patiently(|| deliver_events(sink.as_ref(), dir))
+    });
+    SinkReport { sink: shown, required: true, segments: 0, bytes: 0, error: sent.err().map(|e| with_hint(&e)) }
 }
 
 /// Entries of chains without a session in the spool: the last `end`, a genesis. To every sink that has had some.

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use hansard_schemas::cast::{Code, Encoder, Gap, GapWhat, GapWhy, LineReader, Size};
 use hansard_schemas::chain::Kind;
+use hansard_schemas::event::Summary;
 use hansard_schemas::keys::{KeysLine, SegmentSecret};
 use hansard_schemas::seal::SigningKey;
 use hansard_schemas::segment::{self, Closed, HeaderSpec, Reader, SegmentWriter};
@@ -22,6 +23,7 @@ use hansard_schemas::session::Footer;
 use hansard_schemas::{Digest, PublicKey, SessionId, Timestamp};
 
 use super::file::{Tracked, sync_dir};
+use super::outbox;
 use super::session_dir::SessionDir;
 use super::spool::release_reserve;
 use crate::host_chain::HostChain;
@@ -54,6 +56,8 @@ pub struct CloseJob {
     pub next: Option<PublicKey>,
     /// Of the last segment: how the session ended.
     pub outcome: String,
+    /// Of the last segment: what the event of the end says.
+    pub summary: Option<Summary>,
     /// Set when a write or a sync failed.
     pub damage: Option<Damage>,
 }
@@ -146,7 +150,7 @@ impl Worker {
     fn run(mut self, jobs: &Receiver<CloseJob>, closed: impl Fn()) {
         for job in jobs {
             let number = job.number;
-            let (last, outcome) = (job.next.is_none(), job.outcome.clone());
+            let (last, outcome, summary) = (job.next.is_none(), job.outcome.clone(), job.summary.clone());
             let Some(digest) = self.close(job) else {
                 // Nothing later can be signed without this digest; recovery closes what is left.
                 return;
@@ -156,7 +160,7 @@ impl Worker {
             let _ = self.dir.write_line("head", &format!("{number} {digest}"));
             locked(&self.shared).head = Some((number, digest));
             if last {
-                self.end(number, digest, outcome);
+                self.end(number, digest, outcome, summary);
             }
             closed();
         }
@@ -291,15 +295,22 @@ impl Worker {
         Ok(closed)
     }
 
-    fn end(&self, segment: u32, digest: Digest, outcome: String) {
+    fn end(&self, segment: u32, digest: Digest, outcome: String, summary: Option<Summary>) {
         let session = self.dir.session();
         // For recovery, should this process die before the entry is written.
         let _ = self.dir.write_line("outcome", &outcome);
-        self.retry("writing the end into the host chain", || {
+        if let Some(summary) = summary {
+            // The event is made from this, here and at recovery. A disk that is full has given the reserve back by now.
+            self.retry("writing the summary", || outbox::keep_summary(&self.dir, &summary));
+        }
+        let entry = self.retry("writing the end into the host chain", || {
             self.chain
                 .append(Kind::End { session, segment, digest, outcome: outcome.clone() })
-                .map(drop)
                 .map_err(|f| io::Error::other(f.what))
+        });
+        self.retry("writing the event of the end", || match self.dir.read_about()? {
+            Some(about) => outbox::stopped(&self.dir, &about, &entry),
+            None => Ok(()),
         });
         locked(&self.shared).ended = true;
         self.shared.1.notify_all();

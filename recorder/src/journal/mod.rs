@@ -3,13 +3,16 @@
 //! ```text
 //! <spool>/chain/…                            the host chain (module `host_chain`)
 //! <spool>/sessions/<session>/lock            flock held while a recorder runs the session, or `ship` closes it
-//!                           /about.json      where it goes, which boot it ran in; nothing secret
+//!                           /about.json      where it goes, who runs it, which boot it ran in
 //!                           /reserve         space kept so that the session can be closed on a full disk
 //!                           /000005.journal  open, or closed and not yet signed
 //!                           /000004-<digest>.hseg  closed: durable, signed, waiting for the sinks
 //!                           /head            number and digest of the highest closed segment
 //!                           /outcome         how the session ended, once it has
 //!                           /cursor-<sink>   number of the next segment that this sink lacks
+//!                           /000000-started.event  a lifecycle event, waiting for the sinks
+//!                           /summary         what the end was, for the last event
+//!                           /events-<sink>   number of the next event that this sink lacks
 //! ```
 //!
 //! A segment is *open* (`.journal`, being appended), *closed* (`.hseg`), *delivered* per sink (its cursor has passed
@@ -21,6 +24,7 @@
 
 pub mod closing;
 pub mod file;
+pub mod outbox;
 pub mod recovery;
 pub mod session_dir;
 pub mod spool;

@@ -13,6 +13,7 @@ use hansard_schemas::segment::{self, Checked, Checker, TrailerKind};
 use hansard_schemas::{Digest, PublicKey, SessionId};
 
 use super::file::{replace, sync_dir};
+use super::outbox;
 use super::session_dir::{About, Form, SegmentFile, SessionDir};
 use crate::host_chain::HostChain;
 use crate::report::{Failure, io as io_failure};
@@ -47,11 +48,14 @@ pub fn recover(dir: &SessionDir, chain: &HostChain, reason: &str) -> Result<Foun
     if !about_session.iter().any(|e| matches!(e.kind, Kind::Start { .. })) {
         return Ok(Found::NeverStarted);
     }
-    if about_session.iter().any(|e| matches!(e.kind, Kind::End { .. })) {
-        return Ok(Found::Ended);
-    }
-    let work = Work { dir, chain, about: &about, said: &about_session, reason };
-    work.run().map_err(io_failure("close the interrupted session in", dir.path()))
+    let found = if about_session.iter().any(|e| matches!(e.kind, Kind::End { .. })) {
+        Found::Ended
+    } else {
+        let work = Work { dir, chain, about: &about, said: &about_session, reason };
+        work.run().map_err(io_failure("close the interrupted session in", dir.path()))?
+    };
+    outbox::settle(dir, chain, &about).map_err(io_failure("write the events of the session in", dir.path()))?;
+    Ok(found)
 }
 
 /// Whether an entry is about this session itself; checkpoints only mention it.

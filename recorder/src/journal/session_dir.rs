@@ -6,7 +6,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
+use hansard_schemas::event::Who;
 use hansard_schemas::ids::BootId;
 use hansard_schemas::{ChainId, Digest, SessionId};
 use rustix::fs::{FlockOperation, flock};
@@ -14,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::file::replace;
 
-/// What `ship` must know of a session whose recorder is gone. Nothing in it is secret.
+/// What `ship` must know of a session whose recorder is gone. Readable by the owner of the spool only: an event sink's
+/// address can be its secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct About {
     /// The chain that holds its `start`.
@@ -25,6 +28,12 @@ pub struct About {
     pub boot: BootId,
     /// Addresses of its sinks.
     pub sinks: Vec<String>,
+    /// Addresses of its event sinks, complete.
+    #[serde(default)]
+    pub notify: Vec<String>,
+    /// What its events say of it; none of a session that was begun before there were any.
+    #[serde(default)]
+    pub who: Option<Who>,
 }
 
 /// What a file of the folder is.
@@ -52,6 +61,7 @@ pub struct SegmentFile {
 pub struct SessionDir {
     path: PathBuf,
     session: SessionId,
+    events: Mutex<()>,
     _lock: File,
 }
 
@@ -62,7 +72,7 @@ impl SessionDir {
         std::fs::DirBuilder::new().mode(0o700).create(&path)?;
         let lock = File::create_new(path.join("lock"))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Self { path, session, _lock: lock })
+        Ok(Self { path, session, events: Mutex::default(), _lock: lock })
     }
 
     /// Locks the folder of a session that nobody runs; `None` when somebody does.
@@ -71,7 +81,7 @@ impl SessionDir {
         // Created where it is missing: a folder without its lock was left by a crash between the two.
         let lock = File::options().create(true).truncate(false).write(true).open(path.join("lock"))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { path, session, _lock: lock })),
+            Ok(()) => Ok(Some(Self { path, session, events: Mutex::default(), _lock: lock })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(e) => Err(e.into()),
         }
@@ -85,6 +95,11 @@ impl SessionDir {
     /// Whose it is.
     pub fn session(&self) -> SessionId {
         self.session
+    }
+
+    /// Held while an event gets its number.
+    pub(super) fn events(&self) -> &Mutex<()> {
+        &self.events
     }
 
     /// Name of an open segment's file.

@@ -9,8 +9,10 @@ use std::path::Path;
 use hansard_schemas::ChainId;
 use hansard_schemas::Digest;
 use hansard_schemas::names::{ChainName, SegmentName};
+use hansard_sinks::events::AsObjects;
 use hansard_sinks::{Put, Sink, SinkError};
 
+use super::announce::{all_delivered, deliver_events};
 use crate::host_chain::{HostChain, Log};
 use crate::journal::file::replace;
 use crate::journal::session_dir::{Form, SessionDir};
@@ -45,8 +47,11 @@ fn local(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> SinkErr
 /// Delivers all that is closed. Every step is idempotent: a cursor that was lost only costs work.
 pub fn deliver(sink: &dyn Sink, dir: &SessionDir, chain: &HostChain) -> Result<Delivery, SinkError> {
     deliver_chain(sink, chain.dir(), &chain.log(), chain.id())?;
+    deliver_events(&AsObjects(sink), dir)?;
     let delivery = deliver_segments(sink, dir, chain.id())?;
     deliver_chain(sink, chain.dir(), &chain.log(), chain.id())?;
+    // What the segments' end made meanwhile, and what of the end came since the first time.
+    deliver_events(&AsObjects(sink), dir)?;
     Ok(delivery)
 }
 
@@ -142,8 +147,9 @@ pub fn release(dir: &SessionDir, places: &[String]) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a session's folder when it is closed and every sink has all of it; true when it is gone.
-pub fn release_all(dir: &SessionDir, places: &[String]) -> io::Result<bool> {
+/// Removes a session's folder when it is closed, every sink has all of it and every place for events has those; true when
+/// it is gone.
+pub fn release_all(dir: &SessionDir, places: &[String], events: &[String]) -> io::Result<bool> {
     let highest = dir.segments()?.last().map(|s| (s.form, s.number));
     let has_all = |place: &String| {
         let cursor: Option<u32> =
@@ -151,6 +157,9 @@ pub fn release_all(dir: &SessionDir, places: &[String]) -> io::Result<bool> {
         highest.is_none_or(|(form, number)| form == Form::Closed && cursor.is_some_and(|c| c > number))
     };
     if places.is_empty() || !places.iter().all(has_all) {
+        return Ok(false);
+    }
+    if !all_delivered(dir, places)? || !all_delivered(dir, events)? {
         return Ok(false);
     }
     dir.remove_files().map(|()| true)

@@ -3,17 +3,19 @@
 //! One thread a sink, so that one that is away holds up none. Retries back off with jitter and have no end; the spool
 //! is the queue, and a cursor per sink says what it has. Not for what a sink is: that is `hansard_sinks`.
 
+pub mod announce;
 pub mod deliver;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hansard_sinks::{Class, Sink};
+use hansard_sinks::{Class, EventSink, Sink, SinkError};
 
-use crate::destinations::Destination;
+use crate::destinations::{Destination, Notify};
 use rand::Rng as _;
 
+use self::announce::{deliver_events, release_events};
 use self::deliver::{Delivery, deliver, release};
 use crate::host_chain::HostChain;
 use crate::journal::session_dir::SessionDir;
@@ -66,36 +68,52 @@ impl Waker {
 pub struct Shipper {
     shared: Shared,
     required: Arc<[String]>,
+    events: Arc<[String]>,
     _threads: Vec<JoinHandle<()>>,
 }
 
 impl Shipper {
-    /// Starts one thread for each sink.
-    pub fn start(sinks: Vec<Destination>, dir: &Arc<SessionDir>, chain: &Arc<HostChain>) -> std::io::Result<Self> {
+    /// Starts one thread for each sink, and for each place that takes events only.
+    pub fn start(
+        sinks: Vec<Destination>,
+        notify: Vec<Notify>,
+        dir: &Arc<SessionDir>,
+        chain: &Arc<HostChain>,
+    ) -> std::io::Result<Self> {
+        let addresses = sinks.iter().map(|one| &one.address).chain(notify.iter().map(|one| &one.address));
         let status: Vec<Status> =
-            sinks.iter().map(|one| Status { address: one.address.to_string(), ..Status::default() }).collect();
+            addresses.map(|address| Status { address: address.to_string(), ..Status::default() }).collect();
+        let events: Arc<[String]> = notify.iter().map(|one| one.sink.place().to_owned()).collect();
         let required = sinks.iter().filter(|one| one.address.required());
         let required: Arc<[String]> = required.map(|one| one.sink.place().to_owned()).collect();
-        let state = State { rounds: 1, done: vec![0; sinks.len()], status, stopping: false };
+        let state = State { rounds: 1, done: vec![0; sinks.len() + notify.len()], status, stopping: false };
         let shared: Shared = Arc::new((Mutex::new(state), Condvar::new()));
         let mut threads = Vec::new();
-        for (place, Destination { sink, .. }) in sinks.into_iter().enumerate() {
+        let sinks = sinks.into_iter().map(|one| Target::Recordings(one.sink));
+        let targets = sinks.chain(notify.into_iter().map(|one| Target::Events(one.sink)));
+        for (place, target) in targets.enumerate() {
             let one = One {
                 place,
-                sink,
+                target,
                 required: Arc::clone(&required),
+                events: Arc::clone(&events),
                 dir: Arc::clone(dir),
                 chain: Arc::clone(chain),
                 shared: Arc::clone(&shared),
             };
             threads.push(std::thread::Builder::new().name("ship".into()).spawn(move || one.run())?);
         }
-        Ok(Self { shared, required, _threads: threads })
+        Ok(Self { shared, required, events, _threads: threads })
     }
 
     /// The places without which nothing leaves the spool.
     pub fn required(&self) -> Arc<[String]> {
         Arc::clone(&self.required)
+    }
+
+    /// The places of events without which none leaves the spool.
+    pub fn events(&self) -> Arc<[String]> {
+        Arc::clone(&self.events)
     }
 
     /// For whoever closes something.
@@ -136,10 +154,17 @@ impl Shipper {
     }
 }
 
+/// What one thread delivers to.
+enum Target {
+    Recordings(Arc<dyn Sink>),
+    Events(Arc<dyn EventSink>),
+}
+
 struct One {
     place: usize,
-    sink: Arc<dyn Sink>,
+    target: Target,
     required: Arc<[String]>,
+    events: Arc<[String]>,
     dir: Arc<SessionDir>,
     chain: Arc<HostChain>,
     shared: Shared,
@@ -159,12 +184,13 @@ impl One {
                 }
                 state.rounds
             };
-            match deliver(self.sink.as_ref(), &self.dir, &self.chain) {
+            match self.deliver() {
                 Ok(delivery) => {
                     pause = BACKOFF.0;
                     self.note(round, &delivery);
                     // What cannot be removed stays, and costs space only.
                     let _ = release(&self.dir, &self.required);
+                    let _ = release_events(&self.dir, &[&self.required[..], &self.events[..]].concat());
                 }
                 Err(e) => {
                     let never = e.class() == Class::Never;
@@ -181,6 +207,13 @@ impl One {
                     pause = (pause * 2).min(BACKOFF.1);
                 }
             }
+        }
+    }
+
+    fn deliver(&self) -> Result<Delivery, SinkError> {
+        match &self.target {
+            Target::Recordings(sink) => deliver(sink.as_ref(), &self.dir, &self.chain),
+            Target::Events(sink) => deliver_events(sink.as_ref(), &self.dir).map(|_| Delivery::default()),
         }
     }
 

@@ -1,0 +1,179 @@
+//! Lifecycle events that wait in a session's folder: part of the durable queue, beside its segments.
+//!
+//! `000003-stopped.event` holds two lines: the event's name in a store, and the document as it is sent. Each is written
+//! once, durably, so that every try sends the same bytes. What is not there although the chain says it happened is made
+//! by [`settle`]. Not for delivery (`ship::announce`), nor for what an event says (`hansard_schemas::event`).
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use hansard_schemas::Digest;
+use hansard_schemas::chain::{Entry, Kind};
+use hansard_schemas::event::{self, Checkpoint, Event, Named, Started, Stopped, Summary, What, Who};
+use hansard_schemas::names::EventName;
+
+use super::file::replace;
+use super::session_dir::{About, SessionDir, read_head};
+use crate::host_chain::HostChain;
+
+const STARTED: &str = "started";
+const STOPPED: &str = "stopped";
+const CHECKPOINT: &str = "checkpoint";
+
+/// The file that holds what the end was, from before the `end` entry on.
+const SUMMARY: &str = "summary";
+
+/// An event that waits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Waiting {
+    /// Its place in the order of the session.
+    pub number: u32,
+    /// The last word of its type.
+    pub word: String,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+/// An event, as it is sent.
+#[derive(Debug, Clone)]
+pub struct Sendable {
+    /// Its name in a store.
+    pub name: EventName,
+    /// Its id.
+    pub id: String,
+    /// The document.
+    pub json: Vec<u8>,
+}
+
+/// The events of a session's folder, in their order.
+pub fn list(dir: &Path) -> io::Result<Vec<Waiting>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        let stem = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".event"));
+        let Some((number, word)) = stem.and_then(|stem| stem.split_once('-')) else { continue };
+        if let (6.., Ok(number)) = (number.len(), number.parse()) {
+            found.push(Waiting { number, word: word.to_owned(), path });
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+impl Waiting {
+    /// Reads it.
+    pub fn read(&self) -> io::Result<Sendable> {
+        let text = std::fs::read(&self.path)?;
+        let mut lines = text.split(|byte| *byte == b'\n');
+        let (name, json) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+        let name = EventName::parse(&String::from_utf8_lossy(name)).map_err(io::Error::other)?;
+        let event = Event::parse(json).map_err(io::Error::other)?;
+        Ok(Sendable { name, id: event.id, json: json.to_vec() })
+    }
+}
+
+/// Puts an event behind those that are there; durable when it returns.
+pub fn put(dir: &SessionDir, named: &Named) -> io::Result<()> {
+    let _turn = dir.events().lock().unwrap_or_else(PoisonError::into_inner);
+    let number = list(dir.path())?.last().map_or(0, |last| last.number + 1);
+    let path = dir.path().join(format!("{number:06}-{}.event", named.event.what.word()));
+    let json = named.event.to_bytes().map_err(io::Error::other)?;
+    replace(&path, &[named.name.path().as_bytes(), b"\n", &json, b"\n"].concat())
+}
+
+/// Keeps what the end was, for [`settle`], should this process die before the event is written.
+pub fn keep_summary(dir: &SessionDir, summary: &Summary) -> io::Result<()> {
+    dir.write_line(SUMMARY, &serde_json::to_string(summary).map_err(io::Error::other)?)
+}
+
+/// The session began: this `start` entry says so.
+pub fn started(dir: &SessionDir, about: &About, entry: &Entry) -> io::Result<()> {
+    let Some(who) = &about.who else { return Ok(()) };
+    let what = Started { who: who.clone(), places: about.sinks.clone(), entry: event::line_of(entry) };
+    put(dir, &event::of_session(entry, who, What::Started(what)))
+}
+
+/// The session has ended: this `end` or last `recovered` entry says so.
+pub fn stopped(dir: &SessionDir, about: &About, entry: &Entry) -> io::Result<()> {
+    let Some(who) = &about.who else { return Ok(()) };
+    let what = What::Stopped(stop_of(dir, who, about, entry));
+    put(dir, &event::of_session(entry, who, what))
+}
+
+fn stop_of(dir: &SessionDir, who: &Who, about: &About, entry: &Entry) -> Stopped {
+    // Of an end that nobody saw there is no summary, and none that was left by an interrupted one counts.
+    let (outcome, segments, digest, summary): (_, _, Option<Digest>, Option<Summary>) = match &entry.kind {
+        Kind::End { segment, digest, outcome, .. } => {
+            let summary = dir.read_line(SUMMARY).and_then(|text| serde_json::from_str(&text).ok());
+            (outcome.clone(), Some(segment + 1), Some(*digest), summary)
+        }
+        _ => {
+            let head = read_head(dir.path());
+            ("recovered".to_owned(), head.map(|(number, _)| number + 1), head.map(|(_, digest)| digest), None)
+        }
+    };
+    Stopped {
+        who: who.clone(),
+        places: about.sinks.clone(),
+        outcome,
+        status: summary.as_ref().map(|s| s.stop.status),
+        signal: summary.as_ref().and_then(|s| s.stop.signal),
+        duration_ms: summary.as_ref().map(|s| s.duration_ms),
+        bytes: summary.as_ref().map(|s| s.bytes),
+        segments,
+        digest,
+        left_behind: summary.map(|s| s.stop.left_behind).unwrap_or_default(),
+        entry: event::line_of(entry),
+    }
+}
+
+/// The chain says what is open, by the recorder of this session.
+pub fn checkpoint(dir: &SessionDir, about: &About, entry: &Entry) -> io::Result<()> {
+    let (Some(who), Kind::Checkpoint { open }) = (&about.who, &entry.kind) else { return Ok(()) };
+    let what = Checkpoint {
+        host: who.host.clone(),
+        open: open.len() as u64,
+        places: about.sinks.clone(),
+        entry: event::line_of(entry),
+    };
+    put(dir, &event::of_checkpoint(entry, &who.user_or_uid(), what))
+}
+
+/// Writes the events that the chain speaks of and the folder lacks. For a session that nobody runs.
+pub fn settle(dir: &SessionDir, chain: &HostChain, about: &About) -> io::Result<()> {
+    let there = list(dir.path())?;
+    let has = |word: &str| there.iter().any(|waiting| waiting.word == word);
+    if about.who.is_none() || has(STOPPED) {
+        return Ok(());
+    }
+    let session = dir.session();
+    let entries = chain.log().entries_from(about.start_seq)?;
+    // The first event of a session is removed with its folder only.
+    if !has(STARTED)
+        && let Some(entry) = entries.iter().find(|e| matches!(e.kind, Kind::Start { session: s, .. } if s == session))
+    {
+        started(dir, about, entry)?;
+    }
+    let last = entries.iter().rev().find(|e| match e.kind {
+        Kind::End { session: s, .. } => s == session,
+        Kind::Recovered { session: s, continues: None, .. } => s == session,
+        _ => false,
+    });
+    last.map_or(Ok(()), |entry| stopped(dir, about, entry))
+}
+
+/// Removes checkpoints' events that everybody has, but the highest file: the next number is read from it.
+pub fn release(dir: &SessionDir, everywhere: u32) -> io::Result<()> {
+    let there = list(dir.path())?;
+    let highest = there.last().map_or(0, |last| last.number);
+    let passed = there.iter().filter(|w| w.word == CHECKPOINT && w.number < everywhere && w.number < highest);
+    for waiting in passed {
+        match std::fs::remove_file(&waiting.path) {
+            // Another sink's thread was faster.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
