@@ -10,6 +10,7 @@ mod bad_input;
 mod bombs;
 mod byte_exact;
 mod delivery;
+mod events;
 mod exec;
 mod first_use;
 mod no_identity;
