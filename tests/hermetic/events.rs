@@ -47,7 +47,8 @@ fn told() -> (Home, std::path::PathBuf) {
 fn a_session_that_exits_tells_who_what_and_how_without_command_or_environment() {
     let (home, file) = told();
     let script = "echo words; exit 3 # s3cret-argument";
-    let output = home.recorder(["run", "--quiet", "--label", "ticket=INC-42", "--reason", "why", "--", "/bin/sh", "-c"]);
+    let output =
+        home.recorder(["run", "--quiet", "--label", "ticket=INC-42", "--reason", "why", "--", "/bin/sh", "-c"]);
     assert_eq!(code(&output.arg(script).output()), 3);
     let events = lines(&file);
     assert_eq!(types(&events), BOTH);

@@ -12,7 +12,6 @@ pub mod call;
 pub mod home;
 pub mod process;
 pub mod programs;
-#[cfg(feature = "real")]
 pub mod servers;
 pub mod stream;
 pub mod terminal;

@@ -3,27 +3,37 @@
 //! `seaweed` is SeaweedFS, `kafka` is Apache Kafka: processes of their own on loopback, with their data in a temporary
 //! folder, that a test may kill, stop and start again. `proxy` stands between a client and an S3 server and misbehaves
 //! as a script says; `webhook` receives events. What is missing on the machine fails the test that needs it. No test
-//! talks to anything that is not on this machine.
+//! talks to anything that is not on this machine. The hermetic suite has the receiver of webhooks only.
 
+#[cfg(feature = "real")]
 pub mod bucket;
+#[cfg(feature = "real")]
 pub mod daemon;
 pub mod door;
 pub mod http;
+#[cfg(feature = "real")]
 pub mod kafka;
+#[cfg(feature = "real")]
 pub mod proxy;
+#[cfg(feature = "real")]
 pub mod seaweed;
+#[cfg(feature = "real")]
 pub mod tls;
+#[cfg(feature = "real")]
 pub mod topic;
 pub mod webhook;
 
 use std::net::TcpListener;
+#[cfg(feature = "real")]
 use std::path::PathBuf;
+#[cfg(feature = "real")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::stream::Numbers;
 
 /// What one run of CI leaves for the next: `$HANSARD_CI_CACHE`, where `.ci/stages/00-prepare` puts the servers.
+#[cfg(feature = "real")]
 fn cache() -> PathBuf {
     match std::env::var_os("HANSARD_CI_CACHE") {
         Some(folder) => folder.into(),
@@ -32,6 +42,7 @@ fn cache() -> PathBuf {
 }
 
 /// A part of a server: named by a variable, or in the cache of CI. The suite never skips: what is missing fails.
+#[cfg(feature = "real")]
 fn installed(variable: &str, in_cache: &str) -> PathBuf {
     let path = std::env::var_os(variable).map_or_else(|| cache().join(in_cache), PathBuf::from);
     let needed = "`.ci/run prepare` installs it";
@@ -56,6 +67,7 @@ fn free_ports<const N: usize>() -> [u16; N] {
 }
 
 /// The runtime on which the harness itself talks to the servers.
+#[cfg(feature = "real")]
 fn runtime() -> &'static tokio::runtime::Runtime {
     static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
