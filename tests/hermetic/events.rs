@@ -102,8 +102,7 @@ fn the_start_is_durable_before_the_first_byte_of_output() {
 }
 
 #[test]
-fn a_start_that_cannot_be_written_fails_the_session() {
-    // No configuration of a user makes this fail but a disk; an event sink that cannot be is refused before anything.
+fn an_event_sink_that_cannot_be_is_refused_before_anything_starts() {
     let home = Home::new();
     let output = home.recorder(["run", "--notify", "ftp://nowhere", "--", "/bin/echo", "words"]).output();
     assert_eq!(code(&output), 125, "{}", said(&output));
