@@ -15,6 +15,7 @@ mod ndjson;
 mod open;
 pub mod probe;
 mod runtime;
+pub mod s3;
 pub mod webhook;
 
 use std::ops::Range;

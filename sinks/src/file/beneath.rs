@@ -40,7 +40,7 @@ pub(super) fn root(path: &Path, address: &str) -> Result<OwnedFd> {
 }
 
 /// The components of a name; an error for anything that is not a plain relative path.
-pub(super) fn components(name: &str) -> Result<Vec<&str>> {
+pub(crate) fn components(name: &str) -> Result<Vec<&str>> {
     let bad = |why| SinkError::BadName { name: name.into(), why };
     let parts: Vec<&str> = name.split('/').collect();
     for part in &parts {

@@ -15,6 +15,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::address::{percent_decode, percent_encode};
 use crate::{Address, Result};
 
+pub(crate) use beneath::components;
 pub use sink::FileSink;
 pub use store::FileStore;
 
