@@ -10,6 +10,7 @@ mod error;
 pub mod events;
 pub mod fault;
 pub mod file;
+pub mod kafka;
 pub mod memory;
 mod ndjson;
 mod open;
@@ -26,7 +27,7 @@ use hansard_schemas::names::{ChainName, EventName, SegmentName};
 
 pub use address::Address;
 pub use error::{Class, SinkError};
-pub use events::{EventObject, EventSink};
+pub use events::{AsObjects, EventObject, EventSink};
 pub use open::{open_notify, open_sink, open_store};
 pub use probe::{Finding, Level, Probe};
 

@@ -8,14 +8,14 @@ use crate::address::{Address, Scheme};
 use crate::events::AsObjects;
 use crate::ndjson::NdjsonSink;
 use crate::webhook::WebhookSink;
-use crate::{EventSink, Result, Sink, SinkError, Store, file, s3};
+use crate::{EventSink, Result, Sink, Store, file, kafka, s3};
 
 /// Opens the place that takes recordings.
 pub fn open_sink(address: &Address) -> Result<Arc<dyn Sink>> {
     match address.scheme() {
         Scheme::File => Ok(Arc::new(file::FileSink::open(address)?)),
         Scheme::S3 => Ok(Arc::new(s3::S3Sink::open(address)?)),
-        Scheme::Kafka => Err(SinkError::Unsupported { address: address.to_string() }),
+        Scheme::Kafka => Ok(Arc::new(kafka::KafkaSink::open(address)?)),
         Scheme::Http | Scheme::Https => Err(address.bad("a webhook takes events only: give it with --notify")),
     }
 }
@@ -25,7 +25,7 @@ pub fn open_store(address: &Address) -> Result<Arc<dyn Store>> {
     match address.scheme() {
         Scheme::File => Ok(Arc::new(file::FileStore::open(address)?)),
         Scheme::S3 => Ok(Arc::new(s3::S3Store::open(address)?)),
-        Scheme::Kafka => Err(SinkError::Unsupported { address: address.to_string() }),
+        Scheme::Kafka => Ok(Arc::new(kafka::KafkaStore::open(address)?)),
         Scheme::Http | Scheme::Https => Err(address.bad("nothing can be read from a webhook")),
     }
 }
