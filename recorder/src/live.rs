@@ -126,6 +126,9 @@ impl Live {
         let (header_line, identity) = header.to_line().map_err(Failure::new)?;
         let addresses: Vec<String> = sinks.iter().map(|one| one.address.to_string()).collect();
         let pace = pace(&sinks, config.ship.interval);
+        // What the smallest sink takes; a log's messages are small.
+        let max_segment = sinks.iter().filter_map(|one| one.sink.limits().max_object);
+        let max_segment = max_segment.fold(config.journal.max_segment, u64::min);
         let signer = SigningKey::generate();
         // Before the entry, with a lower bound of its number: a crash between the two must find both.
         let next_seq = chain.log().next_seq().map_err(io("read the host chain in", chain.dir()))?;
@@ -151,7 +154,7 @@ impl Live {
         let waker = shipper.waker();
         let closer = Closer::start(Arc::clone(&dir), Arc::clone(chain), move || waker.wake()).map_err(Failure::new)?;
         let shape = Shape {
-            max_segment: config.journal.max_segment,
+            max_segment,
             interval_ms: ms(pace.first),
             later_interval_ms: ms(pace.later),
             compression: Compression { level: config.journal.level, window_log: None, bulk: true },

@@ -104,13 +104,7 @@ fn describe(client: &Client<Reasons>, topic: &str, place: &Place, reasons: &Reas
     Ok(Finding::new("topic", level, what))
 }
 
-fn settings(
-    admin: &AdminClient<Reasons>,
-    topics: &[&str],
-    place: &Place,
-    probe: &Probe,
-    found: &mut Vec<Finding>,
-) {
+fn settings(admin: &AdminClient<Reasons>, topics: &[&str], place: &Place, probe: &Probe, found: &mut Vec<Finding>) {
     let timeout = SETTINGS.min(place.timeout);
     let options = AdminOptions::new().request_timeout(Some(timeout)).operation_timeout(Some(timeout));
     let specifiers: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();

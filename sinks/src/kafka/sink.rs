@@ -14,14 +14,18 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::faults::{Reasons, failed, silent};
+use super::faults::{Reasons, coded, failed, silent};
 use super::place::{NAME_LENGTH, Place};
 use super::{CONTENT_TYPE, FORMAT, NAME, SEGMENT, SESSION};
 use crate::{Address, Finding, Limits, Probe, Put, Result, Sink, SinkError};
 
 /// How much longer than its own time-out the library is waited for.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long is looked for the reason of a time-out.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Topics that take objects.
 pub struct KafkaSink {
@@ -91,6 +95,14 @@ impl KafkaSink {
         slot.take_if(|there| Arc::ptr_eq(there, client));
     }
 
+    /// Why a record was never sent, where the broker says it of the topic: the library keeps the record until its time
+    /// is up and then tells that only.
+    fn refusal(&self, client: &Client, topic: &str, name: &str) -> Option<SinkError> {
+        let metadata = client.producer.client().fetch_metadata(Some(topic), LOOK).ok()?;
+        let code = metadata.topics().first()?.error()?;
+        Some(coded(name, "put", code.into(), &client.reasons))
+    }
+
     fn record(&self, name: &str) -> Record<'_> {
         let header = |key, value| Header { key, value: Some(value) };
         let headers = OwnedHeaders::new().insert(header(NAME, name)).insert(header(FORMAT.0, FORMAT.1));
@@ -135,7 +147,12 @@ impl Sink for KafkaSink {
         };
         let error = match answer {
             Some(Ok(())) => return Ok(Put::Stored),
-            Some(Err(error)) => failed(name, "put", &error, &client.reasons),
+            Some(Err(error)) => match error.rdkafka_error_code() {
+                Some(Code::MessageTimedOut) => {
+                    self.refusal(&client, topic, name).unwrap_or_else(|| failed(name, "put", &error, &client.reasons))
+                }
+                _ => failed(name, "put", &error, &client.reasons),
+            },
             None => {
                 self.give_up(&client);
                 silent(name, "put", &client.reasons)

@@ -11,9 +11,7 @@ use hansard_schemas::names::{ChainName, EventName, ProbeName, SegmentName};
 
 use super::index::{Entry, Index, Reader};
 use super::place::Place;
-use crate::{
-    Address, ChainPart, EventPart, Foreign, Part, Result, SessionRef, SinkError, Store, TimeRange,
-};
+use crate::{Address, ChainPart, EventPart, Foreign, Part, Result, SessionRef, SinkError, Store, TimeRange};
 
 /// Topics that recordings are read from.
 pub struct KafkaStore {
