@@ -46,7 +46,7 @@ impl Place {
             around: Surroundings::look(),
             size: Size { cols: 80, rows: 24 },
         };
-        Live::start(&plan, Vec::new()).unwrap()
+        Live::start(&plan, Vec::new(), Vec::new()).unwrap()
     }
 
     /// What a crash now would leave: everything but the locks.

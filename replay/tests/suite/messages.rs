@@ -20,7 +20,7 @@ fn errors_are_two_lines() {
         &["show", "abcd"],
         &["show", "not-an-id"],
         &["ls", "--from", "file:///nowhere/at/all"],
-        &["ls", "--from", "s3://bucket/prefix"],
+        &["ls", "--from", "s3://bucket/prefix?regoin=x"],
         &["ls", "--from", "kafka://key:secret@host:9092/topic"],
         &["ls", "--from", "ftp://x"],
         &["ls", "--from", "prod"],
