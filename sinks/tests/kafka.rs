@@ -1,5 +1,7 @@
 //! Kafka as sink and store, against librdkafka's mock cluster: the conformance suite, and faults of brokers and topics.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot be set up fails")]
+
 use std::sync::Arc;
 
 use hansard_schemas::names::SegmentName;

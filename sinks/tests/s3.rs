@@ -1,6 +1,8 @@
 //! S3 as sink and store: against a server in this process with real signatures, and against one that only says what it
 //! is told to.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot be set up fails")]
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;

@@ -13,9 +13,12 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 
 use crate::{Class, SinkError};
 
+/// A code, where there is one, and what was said.
+type Reason = (Option<Code>, String);
+
 /// The last thing that a client said of its connections. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Reasons(Arc<Mutex<Option<(Option<Code>, String)>>>);
+pub(super) struct Reasons(Arc<Mutex<Option<Reason>>>);
 
 impl Reasons {
     pub(super) fn put(&self, error: &KafkaError, reason: &str) {

@@ -101,11 +101,8 @@ impl Reader {
                         return Ok(());
                     }
                 }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    if done(Err(partition)) {
-                        return Ok(());
-                    }
-                }
+                Some(Err(KafkaError::PartitionEOF(partition))) if done(Err(partition)) => return Ok(()),
+                Some(Err(KafkaError::PartitionEOF(_))) => {}
                 Some(Err(error)) if !error.rdkafka_error_code().is_some_and(passes) => {
                     return Err(failed(&self.topic, "read", &error, &self.reasons));
                 }
