@@ -50,7 +50,10 @@ fn check(row: &Row<'_>) {
         // A command line is typed as people do: it has been echoed before the key that runs it. (What is typed less than
         // a second before a prompt appears and was not echoed by then is dropped, as type-ahead for it.)
         match keys.strip_suffix('\r') {
-            Some(line) if !row.secrets.iter().any(|secret| line.contains(secret)) && wait.ends_with("$ ") => {
+            Some(line)
+                if !row.secrets.iter().any(|secret| line.contains(secret))
+                    && (wait.ends_with("$ ") || wait.ends_with("> ")) =>
+            {
                 terminal.type_in(line);
                 let end: String = line.chars().skip(line.chars().count().saturating_sub(4)).collect();
                 terminal.wait_text_after(from, &end);

@@ -27,6 +27,10 @@ impl Prompts {
             .map(Self)
             .map_err(|e| format!("input.prompt_patterns: {e}"))
     }
+
+    fn ask_in(&self, line: &[u8]) -> bool {
+        self.0.is_match(String::from_utf8_lossy(line).trim_end_matches(['*', '•', '●']))
+    }
 }
 
 /// What must be written before the message at hand.
@@ -66,16 +70,13 @@ impl Masking {
         Self { prompts, line: LastLine::default(), asked: false, answered: false, held: Vec::new(), dropped: None }
     }
 
-    fn is_prompt(&self) -> bool {
-        self.prompts.0.is_match(self.line.text().trim_end_matches(['*', '•', '●']))
-    }
-
     /// Output is about to be recorded.
     pub fn output(&mut self, bytes: &[u8], release: &mut Vec<Release>) {
         // The prompt that held input was typed for may be in these very bytes.
-        let goes_on = self.line.push(bytes);
-        self.asked = self.is_prompt() || self.asked && !self.answered && !goes_on;
-        self.answered &= self.asked;
+        let prompts = &self.prompts;
+        let seen = self.line.push(bytes, |line| prompts.ask_in(line));
+        self.asked = seen.asks || self.asked && !self.answered && !seen.goes_on;
+        self.answered &= self.asked && !seen.goes_on;
         if self.asked {
             self.drop_held();
         } else {
@@ -164,10 +165,18 @@ enum Escape {
     One,
 }
 
+/// What a piece of output was.
+#[derive(Debug, Default)]
+struct Seen {
+    /// A line ended, or went on where it was.
+    goes_on: bool,
+    /// A prompt stands at its end, or was left standing when something was written elsewhere.
+    asks: bool,
+}
+
 impl LastLine {
-    /// Whether a line ended, or went on where it was.
-    fn push(&mut self, bytes: &[u8]) -> bool {
-        let mut goes_on = false;
+    fn push(&mut self, bytes: &[u8], asks_in: impl Fn(&[u8]) -> bool) -> Seen {
+        let mut seen = Seen::default();
         // Only the end matters; an escape sequence cut here costs a few characters of a line that is hardly a prompt.
         let bytes = &bytes[bytes.len().saturating_sub(4 * LINE_MAX)..];
         for &byte in bytes {
@@ -176,7 +185,7 @@ impl LastLine {
                 (Escape::None, b'\n') => {
                     self.line.clear();
                     (self.moved, self.elsewhere) = (false, false);
-                    goes_on = true;
+                    seen = Seen { goes_on: true, asks: false };
                     Escape::None
                 }
                 (Escape::None, b'\r') => {
@@ -191,10 +200,13 @@ impl LastLine {
                 (Escape::None, 0x00..=0x1f | 0x7f) => Escape::None,
                 (Escape::None, byte) => {
                     if std::mem::take(&mut self.moved) {
+                        seen.asks |= asks_in(&self.line);
                         self.line.clear();
                         self.elsewhere = true;
                     }
-                    goes_on |= !self.elsewhere;
+                    if !self.elsewhere {
+                        seen = Seen { goes_on: true, asks: false };
+                    }
                     if self.line.len() == LINE_MAX {
                         self.line.drain(..LINE_MAX / 2);
                     }
@@ -214,11 +226,8 @@ impl LastLine {
                 (Escape::Text, _) => Escape::Text,
             };
         }
-        goes_on
-    }
-
-    fn text(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(&self.line)
+        seen.asks |= asks_in(&self.line);
+        seen
     }
 }
 
@@ -246,6 +255,7 @@ mod tests {
             "Password: ***",
             "ann@host's password: ",
             // As tmux draws it at the bottom of a full screen.
+            "Password: \x1b[?25l\x1b[42m\x1b[24;1H[0] 0:psql*  \"vm\" 13:17\x1b(B\x1b[m\x1b[?25h\x1b[17;11H",
             "\x1b[1;23r\x1b[23;1H\n\x1b[K\x1b[1;24r\x1b[23;1HNew password: \x1b[K\x1b[1;24r\x1b[23;15H",
         ] {
             let mut m = masking();

@@ -49,6 +49,8 @@ fn watch(terminal: &OwnedFd, modes: Termios, mut ended: io::PipeReader) {
     // group, so that it can have a session; and a name that cannot be set is none that could be missed.)
     let _ = rustix::process::setsid();
     let _ = std::fs::write("/proc/self/comm", NAME);
+    // A shell outside may keep the modes that it finds (zsh does): where it is allowed, be there first on a busy machine.
+    let _ = rustix::process::setpriority_process(None, -20);
     sys::block(&[libc::SIGTTOU]);
     (0..3).for_each(forget_standard);
     sys::close_passed_on();
