@@ -112,9 +112,6 @@ impl From<SinkError> for Failure {
         }
         match error {
             SinkError::BadAddress { .. } => Self::usage(message),
-            SinkError::Unsupported { .. } => {
-                Self::usage(message).hint("copy the recordings to a directory and read them with --from file:///…")
-            }
             SinkError::NotThere { .. } => Self::new(Exit::Store, message)
                 .hint("name the store with --from URL; `hansard-record check` says where recordings go"),
             SinkError::TooLarge { .. } | SinkError::NotAFile { .. } | SinkError::BadName { .. } => {

@@ -26,12 +26,6 @@ pub enum SinkError {
         /// What is wrong with it.
         why: String,
     },
-    /// A kind of place that this build does not know yet.
-    #[error("{address}: this build does not know this kind of place yet")]
-    Unsupported {
-        /// As it was given.
-        address: String,
-    },
     /// A name that no object may have.
     #[error("{name}: not a name for an object: {why}")]
     BadName {
@@ -104,11 +98,9 @@ impl SinkError {
     /// What to do next.
     pub fn class(&self) -> Class {
         match self {
-            Self::BadAddress { .. }
-            | Self::Unsupported { .. }
-            | Self::BadName { .. }
-            | Self::TooLarge { .. }
-            | Self::NotAFile { .. } => Class::Never,
+            Self::BadAddress { .. } | Self::BadName { .. } | Self::TooLarge { .. } | Self::NotAFile { .. } => {
+                Class::Never
+            }
             Self::NotThere { .. } => Class::Wait,
             Self::Io { source, .. } => class_of(source),
             Self::Injected { class, .. } | Self::Remote { class, .. } => *class,
@@ -121,6 +113,11 @@ impl SinkError {
             Self::Remote { hint, .. } => hint.as_deref(),
             _ => None,
         }
+    }
+
+    /// What happened, and after it what a person can do about it, where that is known: for one line.
+    pub fn with_hint(&self) -> String {
+        self.hint().map_or_else(|| self.to_string(), |hint| format!("{self} ({hint})"))
     }
 
     /// How long the place asked to be left alone.

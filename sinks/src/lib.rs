@@ -118,6 +118,24 @@ pub struct SessionRef {
     pub chain16: String,
 }
 
+impl SessionRef {
+    /// Where its segments lie, below the store's prefix; none for a chain that cannot be one.
+    fn folder(&self) -> Option<String> {
+        let day = self.session.time().format("%Y/%m/%d");
+        is_short_chain(&self.chain16).then(|| format!("segments/{day}/{}/{}", self.chain16, self.session))
+    }
+}
+
+/// Whether a component of a name can be the short form of a chain's id.
+fn is_short_chain(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether a component of a name is `digits` decimal digits: a part of a date.
+fn is_number(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// One segment in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hansard_schemas::limits;
 use hansard_schemas::names::{ChainName, EventName, SegmentName, foreign};
 
+use crate::file::components;
 use crate::{
     ChainPart, EventPart, Finding, Foreign, Limits, Part, Probe, Put, Result, SessionRef, Sink, SinkError, Store,
     TimeRange,
@@ -67,9 +68,7 @@ impl Memory {
 
 impl Sink for Memory {
     fn put_once(&self, name: &str, bytes: &[u8]) -> Result<Put> {
-        if name.split('/').any(|part| matches!(part, "" | "." | "..") || part.contains('\0')) {
-            return Err(SinkError::BadName { name: name.into(), why: "not a plain relative path" });
-        }
+        components(name)?;
         let limit = self.limits.max_object.unwrap_or(limits::SEGMENT_STORED);
         if bytes.len() as u64 > limit {
             return Err(SinkError::TooLarge { name: name.into(), bytes: bytes.len() as u64, limit });

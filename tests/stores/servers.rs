@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hansard_tests::servers::bucket::Refused;
+use hansard_tests::servers::daemon::Server;
 use hansard_tests::servers::http::answer;
 use hansard_tests::servers::kafka::{Kafka, STRANGER, WRITER};
 use hansard_tests::servers::proxy::{Fault, Proxy};

@@ -8,7 +8,7 @@ use hansard_sinks::address::{Scheme, redacted};
 use hansard_sinks::webhook::{SECRET, SECRET_FILE, Secret};
 use hansard_sinks::{Finding, Level, Probe};
 
-use super::run::first_use_store;
+use super::run::or_first_use_store;
 use crate::capture::who::Host;
 use crate::cli::CheckArgs;
 use crate::config::Config;
@@ -22,9 +22,7 @@ use crate::report::{EXIT_FINDINGS, Failure};
 /// Runs the command.
 pub fn run(args: &CheckArgs) -> Result<i32, Failure> {
     let (mut config, file) = Config::load(&args.place)?;
-    if config.to.is_empty() && config.sink.is_empty() {
-        config.to.push(first_use_store()?);
-    }
+    or_first_use_store(&mut config)?;
     config.spool.dir = Some(config.spool_dir()?);
     let mut findings = Vec::new();
     let source = file.map_or_else(|| "none; these are the defaults".into(), |path| path.display().to_string());

@@ -30,9 +30,7 @@ pub fn run(args: RunArgs) -> Result<i32, Failure> {
     let (mut config, _) = Config::load(&args.place)?;
     let quiet = args.quiet;
     let stated = merge(&mut config, args)?;
-    if config.to.is_empty() && config.sink.is_empty() {
-        config.to.push(first_use_store()?);
-    }
+    or_first_use_store(&mut config)?;
     let sinks = destinations::open(&config)?;
     let notify = destinations::open_notifies(&config)?;
     let (recipients, source) = first_use::recipients(&config, true)?;
@@ -75,9 +73,12 @@ fn merge(config: &mut Config, args: RunArgs) -> Result<Stated, Failure> {
     Ok(Stated { command: args.command, labels: config.labels.clone(), reason: args.reason, env: config.env.clone() })
 }
 
-/// The store of a user who has configured none.
-pub fn first_use_store() -> Result<String, Failure> {
-    Ok(paths::store_dir()?.to_string_lossy().into_owned())
+/// Names the user's own store where no other is configured.
+pub fn or_first_use_store(config: &mut Config) -> Result<(), Failure> {
+    if config.to.is_empty() && config.sink.is_empty() {
+        config.to.push(paths::store_dir()?.to_string_lossy().into_owned());
+    }
+    Ok(())
 }
 
 fn announce(source: &Source, quiet: bool) {

@@ -166,19 +166,14 @@ fn one_sink(text: &str, dir: &SessionDir, chain: &HostChain, places: &mut Vec<St
     let report = SinkReport { sink: text.to_owned(), required: true, segments: 0, bytes: 0, error: None };
     let (address, sink) = match open(text) {
         Ok(opened) => opened,
-        Err(e) => return SinkReport { error: Some(with_hint(&e)), ..report },
+        Err(e) => return SinkReport { error: Some(e.with_hint()), ..report },
     };
     let report = SinkReport { required: address.required(), ..report };
     places.extend(report.required.then(|| sink.place().to_owned()));
     match patiently(|| deliver(sink.as_ref(), dir, chain)) {
         Ok(Delivery { segments, bytes, conflict }) => SinkReport { segments, bytes, error: conflict, ..report },
-        Err(e) => SinkReport { error: Some(with_hint(&e)), ..report },
+        Err(e) => SinkReport { error: Some(e.with_hint()), ..report },
     }
-}
-
-/// What a sink said, and what to do about it.
-fn with_hint(e: &SinkError) -> String {
-    e.hint().map_or_else(|| e.to_string(), |hint| format!("{e} ({hint})"))
 }
 
 /// Delivers the events to a place that takes only those.
@@ -188,7 +183,7 @@ fn one_notify(text: &str, dir: &SessionDir, places: &mut Vec<String>) -> SinkRep
         places.push(sink.place().to_owned());
         patiently(|| deliver_events(sink.as_ref(), dir))
     });
-    SinkReport { sink: shown, required: true, segments: 0, bytes: 0, error: sent.err().map(|e| with_hint(&e)) }
+    SinkReport { sink: shown, required: true, segments: 0, bytes: 0, error: sent.err().map(|e| e.with_hint()) }
 }
 
 /// Entries of chains without a session in the spool: the last `end`, a genesis. To every sink that has had some.
@@ -204,7 +199,7 @@ fn rest_of_chains(chains: &[HostChain], config: &Config) -> Vec<String> {
                 patiently(|| deliver_chain(sink.as_ref(), chain.dir(), &chain.log(), chain.id()))
             });
             if let Err(e) = sent {
-                errors.push(format!("chain {}: {address}: {}", chain.id().short(), with_hint(&e)));
+                errors.push(format!("chain {}: {address}: {}", chain.id().short(), e.with_hint()));
             }
         }
     }

@@ -194,8 +194,7 @@ impl One {
                 }
                 Err(e) => {
                     let never = e.class() == Class::Never;
-                    let hint = e.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-                    self.refused(format!("{e}{hint}"));
+                    self.refused(e.with_hint());
                     if never {
                         pause = BACKOFF.1;
                     }

@@ -15,7 +15,10 @@ use rustix::fs::FileType;
 
 use super::beneath::{self, Item};
 use super::{UNFINISHED, of_path};
-use crate::{Address, ChainPart, EventPart, Foreign, Part, Result, SessionRef, SinkError, Store, TimeRange};
+use crate::{
+    Address, ChainPart, EventPart, Foreign, Part, Result, SessionRef, SinkError, Store, TimeRange, is_number,
+    is_short_chain,
+};
 
 /// Below the root: the deepest object lies seven levels down. Deeper is foreign, and not walked.
 const DEPTH: usize = 7;
@@ -91,10 +94,8 @@ impl FileStore {
 
 /// The directories among `items` whose names are `digits` decimal digits.
 fn numbers(items: Vec<Item>, digits: usize) -> impl Iterator<Item = (String, u32)> {
-    directories(items).filter_map(move |name| {
-        let plain = name.len() == digits && name.bytes().all(|b| b.is_ascii_digit());
-        plain.then(|| name.parse().ok().map(|n| (name, n))).flatten()
-    })
+    directories(items)
+        .filter_map(move |name| is_number(&name, digits).then(|| name.parse().ok().map(|n| (name, n))).flatten())
 }
 
 /// The dated directories below `top` that can hold something of the range.
@@ -132,10 +133,6 @@ fn transient(error: &std::io::Error) -> bool {
     !matches!(error.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotADirectory)
 }
 
-fn is_short_chain(name: &str) -> bool {
-    name.len() == 16 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-}
-
 /// The last component of a key.
 fn last(key: &str) -> &str {
     key.rsplit_once('/').map_or(key, |(_, last)| last)
@@ -146,12 +143,6 @@ fn segment(directory: &str, item: Item) -> Option<(SegmentName, String)> {
     let key = format!("{directory}/{}", String::from_utf8(item.name).ok()?);
     let name = SegmentName::parse(&key).ok().filter(|_| item.kind == FileType::RegularFile)?;
     Some((name, key))
-}
-
-/// The directory of a session's segments.
-fn session_directory(session: &SessionRef) -> String {
-    let day = session.session.time().format("%Y/%m/%d");
-    format!("segments/{day}/{}/{}", session.chain16, session.session)
 }
 
 impl Store for FileStore {
@@ -182,11 +173,8 @@ impl Store for FileStore {
     }
 
     fn parts(&self, session: &SessionRef) -> Result<Vec<Part>> {
-        if !is_short_chain(&session.chain16) {
-            return Ok(Vec::new());
-        }
+        let Some(directory) = session.folder() else { return Ok(Vec::new()) };
         let root = self.opened()?;
-        let directory = session_directory(session);
         let items = list(&root, &directory)?;
         let Ok(folder) = beneath::directory(&root, &directory) else { return Ok(Vec::new()) };
         let segments = items.into_iter().filter_map(|item| segment(&directory, item));

@@ -33,7 +33,7 @@ impl Reasons {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn last(&self) -> Option<(Option<Code>, String)> {
+    fn last(&self) -> Option<Reason> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -19,6 +19,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use super::faults::{Reasons, coded, failed, silent};
 use super::place::{NAME_LENGTH, Place};
 use super::{CONTENT_TYPE, FORMAT, NAME, SEGMENT, SESSION};
+use crate::file::components;
 use crate::{Address, Finding, Limits, Probe, Put, Result, Sink, SinkError};
 
 /// How much longer than its own time-out the library is waited for.
@@ -124,12 +125,9 @@ impl KafkaSink {
 
 impl Sink for KafkaSink {
     fn put_once(&self, name: &str, bytes: &[u8]) -> Result<Put> {
-        let bad = |why| Err(SinkError::BadName { name: name.into(), why });
-        if name.split('/').any(|part| matches!(part, "" | "." | "..") || part.contains('\0')) {
-            return bad("not a plain relative path");
-        }
+        components(name)?;
         if name.len() > NAME_LENGTH {
-            return bad("longer than 1024 bytes");
+            return Err(SinkError::BadName { name: name.into(), why: "longer than 1024 bytes" });
         }
         let (length, limit) = (bytes.len() as u64, self.place.max_object());
         if length > limit {

@@ -14,7 +14,10 @@ use super::errors::{failed, status};
 use super::key;
 use super::list::{Lister, last};
 use super::options::Options;
-use crate::{Address, ChainPart, Class, EventPart, Foreign, Part, Result, SessionRef, SinkError, Store, TimeRange};
+use crate::{
+    Address, ChainPart, Class, EventPart, Foreign, Part, Result, SessionRef, SinkError, Store, TimeRange, is_number,
+    is_short_chain,
+};
 
 /// A bucket that is read.
 pub struct S3Store {
@@ -114,14 +117,7 @@ impl S3Store {
 
 /// Folders whose last component is `digits` decimal digits.
 fn numbered(folders: Vec<String>, digits: usize) -> impl Iterator<Item = String> {
-    folders.into_iter().filter(move |folder| {
-        let name = last(folder);
-        name.len() == digits && name.bytes().all(|b| b.is_ascii_digit())
-    })
-}
-
-fn is_short_chain(text: &str) -> bool {
-    text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    folders.into_iter().filter(move |folder| is_number(last(folder), digits))
 }
 
 impl Store for S3Store {
@@ -150,12 +146,8 @@ impl Store for S3Store {
     }
 
     fn parts(&self, session: &SessionRef) -> Result<Vec<Part>> {
-        if !is_short_chain(&session.chain16) {
-            return Ok(Vec::new());
-        }
-        let day = session.session.time().format("%Y/%m/%d");
-        let folder = format!("segments/{day}/{}/{}/", session.chain16, session.session);
-        let items = self.lister().versions(&folder)?.into_iter();
+        let Some(folder) = session.folder() else { return Ok(Vec::new()) };
+        let items = self.lister().versions(&format!("{folder}/"))?.into_iter();
         let mut parts: Vec<Part> = items
             .filter_map(|item| {
                 let name = SegmentName::parse(&item.key).ok()?;

@@ -28,6 +28,30 @@ pub struct Daemon {
     sweeper: Option<Child>,
 }
 
+/// A server that a test treats as a bad day would.
+pub trait Server {
+    /// Its process.
+    fn daemon(&self) -> &Daemon;
+
+    /// Starts it, again with its data and on its ports, and waits until it answers.
+    fn restart(&self);
+
+    /// `kill -9`.
+    fn kill(&self) {
+        self.daemon().kill();
+    }
+
+    /// Leaves it hanging: its connections stay open and nothing is said.
+    fn freeze(&self) {
+        self.daemon().freeze();
+    }
+
+    /// Lets it go on.
+    fn thaw(&self) {
+        self.daemon().thaw();
+    }
+}
+
 /// Starts processes on a thread that lives as long as this process: the kernel's "kill it with its parent" means the
 /// thread that started it, and a test's thread ends with the test.
 fn spawn(command: Command) -> Child {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use super::daemon::Daemon;
+use super::daemon::{Daemon, Server};
 use super::tls::Tls;
 use super::{free_ports, installed};
 use crate::programs;
@@ -27,6 +27,16 @@ pub struct Kafka {
     tls: Tls,
     /// Plain, with TLS and SCRAM, and the controller's.
     ports: [u16; 3],
+}
+
+impl Server for Kafka {
+    fn daemon(&self) -> &Daemon {
+        &self.daemon
+    }
+
+    fn restart(&self) {
+        self.begin();
+    }
 }
 
 impl Kafka {
@@ -165,25 +175,5 @@ appender.console.layout.pattern = %d{HH:mm:ss.SSS} %p %c{1}: %m%n
         config.set("sasl.mechanism", "SCRAM-SHA-512").set("sasl.username", name).set("sasl.password", password);
         config.set("ssl.ca.location", self.ca().display().to_string());
         config
-    }
-
-    /// `kill -9`.
-    pub fn kill(&self) {
-        self.daemon.kill();
-    }
-
-    /// Starts it again with its data, on its ports, and waits until it answers.
-    pub fn restart(&self) {
-        self.begin();
-    }
-
-    /// Leaves it hanging: its connections stay open and nothing is said.
-    pub fn freeze(&self) {
-        self.daemon.freeze();
-    }
-
-    /// Lets it go on.
-    pub fn thaw(&self) {
-        self.daemon.thaw();
     }
 }

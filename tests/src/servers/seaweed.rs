@@ -11,7 +11,7 @@ use std::sync::{OnceLock, PoisonError};
 use serde_json::json;
 
 use super::bucket::Bucket;
-use super::daemon::Daemon;
+use super::daemon::{Daemon, Server};
 use super::tls::Tls;
 use super::{free_ports, installed};
 
@@ -90,6 +90,16 @@ pub struct Seaweed {
     tls: Tls,
     /// S3, its gRPC, S3 over TLS, then master, volume and filer with theirs.
     ports: [u16; 9],
+}
+
+impl Server for Seaweed {
+    fn daemon(&self) -> &Daemon {
+        &self.daemon
+    }
+
+    fn restart(&self) {
+        self.begin();
+    }
 }
 
 impl Seaweed {
@@ -192,26 +202,6 @@ impl Seaweed {
     /// A bucket that may exist or not, seen as its administrator.
     pub fn named(&self, name: &str) -> Bucket {
         Bucket::new(&self.endpoint(), name, Identity::Admin)
-    }
-
-    /// `kill -9`.
-    pub fn kill(&self) {
-        self.daemon.kill();
-    }
-
-    /// Starts it again with its data, on its ports, and waits until it answers.
-    pub fn restart(&self) {
-        self.begin();
-    }
-
-    /// Leaves it hanging: connections are accepted by the kernel and nothing is said.
-    pub fn freeze(&self) {
-        self.daemon.freeze();
-    }
-
-    /// Lets it go on.
-    pub fn thaw(&self) {
-        self.daemon.thaw();
     }
 
     /// Runs a command of the server's own shell; gives what it printed.
