@@ -5,7 +5,6 @@
 //! this one with it; by the path of its program he does, and nothing is left then that could give the modes back. Not for
 //! any other end: `terminal` restores on those.
 
-use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -21,8 +20,8 @@ const NAME: &str = "hansard-guard";
 
 /// Watches over the terminal for as long as this process lives.
 pub struct Guardian {
-    /// Its other end is the guardian's; the kernel closes this one, however the process ends.
-    _alive: io::PipeWriter,
+    /// The guardian waits for its end, which the kernel tells before the shell outside hears of ours.
+    _life: sys::Life,
 }
 
 impl Guardian {
@@ -32,32 +31,31 @@ impl Guardian {
         prepare();
         let terminal = duplicate(rustix::stdio::stdin()).attempt("open the terminal")?;
         let modes = tcgetattr(&terminal).attempt("read the terminal's modes")?;
-        let (ended, alive) = io::pipe().attempt("make a pipe")?;
+        let life = sys::Life::begin().attempt("make a lock")?;
         match sys::fork().attempt("start a process")? {
-            sys::Side::Parent => Ok(Self { _alive: alive }),
+            sys::Side::Parent => Ok(Self { _life: life }),
             sys::Side::Child => {
-                drop(alive);
-                watch(&terminal, modes, ended);
+                watch(&terminal, modes, &life);
                 std::process::exit(0)
             }
         }
     }
 }
 
-fn watch(terminal: &OwnedFd, modes: Termios, mut ended: io::PipeReader) {
+fn watch(terminal: &OwnedFd, modes: Termios, life: &sys::Life) {
     // Out of the way of signals to the job, and holding nothing that anyone could wait for. (A process just forked leads no
     // group, so that it can have a session; and a name that cannot be set is none that could be missed.)
     let _ = rustix::process::setsid();
     let _ = std::fs::write("/proc/self/comm", NAME);
-    // A shell outside may keep the modes that it finds (zsh does): where it is allowed, be there first on a busy machine.
+    // A shell outside may keep the modes that it finds (zsh does): be there first, where that is allowed on a busy machine
+    // too.
     let _ = rustix::process::setpriority_process(None, -20);
     sys::block(&[libc::SIGTTOU]);
     (0..3).for_each(forget_standard);
     sys::close_passed_on();
     let mut raw = modes.clone();
     raw.make_raw();
-    let mut nothing = [0];
-    while ended.read(&mut nothing).is_err_and(|e| e.kind() == io::ErrorKind::Interrupted) {}
+    life.wait();
     // As the recorder left it: whoever has set other modes since knows better.
     if tcgetattr(terminal).is_ok_and(|now| same(&now, &raw)) {
         let _ = tcsetattr(terminal, OptionalActions::Now, &modes);
