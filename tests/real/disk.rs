@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use hansard_tests::home::Home;
 use hansard_tests::terminal::{Terminal, find};
-use hansard_tests::{LONG, SOON, programs, stream, wait_until};
+use hansard_tests::{LONG, SOON, process, programs, stream, wait_until};
 
 use crate::heavy;
 use crate::trace::{Fault, open_segment};
@@ -86,6 +86,28 @@ fn a_full_disk_holds_the_output_until_there_is_space() {
     assert!(without_notices(&shown) == stream::random(3, length), "what was displayed is not the stream");
     assert!(without_notices(&home.raw("latest")) == stream::random(3, length), "what was recorded is not the stream");
     home.assert_complete();
+}
+
+#[test]
+fn a_kill_on_a_full_disk_loses_nothing_that_was_displayed() {
+    let _heavy = heavy();
+    let home = Home::new();
+    home.configure("[journal]\nmax_segment = 67108864\n[ship]\ninterval = \"1h\"\n");
+    let disk = SmallDisk::new(&home, "8m");
+    let (emit, length) = (programs::own("emit"), 20_usize << 20);
+    let command = [emit.to_str().expect("a path"), "--raw", "random", "3", &length.to_string(), "4096"];
+    let call = home.recorder(["run", "--quiet", "--spool"]).arg(&disk.0).arg("--").args(command);
+    let mut terminal = Terminal::raw_running(&call);
+    assert!(terminal.waits(LONG, |bytes| find(bytes, HELD.as_bytes()).is_some()), "the disk was never full");
+    at_rest(&terminal);
+    process::kill_recorder(terminal.pid());
+    terminal.ended(SOON);
+    let shown = without_notices(&terminal.drained());
+    assert!(shown.len() > 1 << 20);
+    disk.resize("100m");
+    home.recorder(["ship", "--spool"]).arg(&disk.0).ok();
+    let recorded = home.raw("latest");
+    assert!(recorded.starts_with(&shown), "{} bytes were displayed, {} recorded", shown.len(), recorded.len());
 }
 
 #[test]
