@@ -24,8 +24,6 @@ use crate::sys::{self, Source};
 use crate::terminal::{Inner, Outer};
 use crate::typed::Typed;
 
-/// While more than this waits for the user's terminal, nothing more is read: what a key stops should stop soon.
-const SHOWN_BYTES: usize = 128 * 1024;
 /// After the child's end: how long what its terminal holds is read.
 const DRAIN_US: u64 = 500_000;
 /// After the child's end: with nothing new for so long, it held no more (a process left behind keeps it open).
@@ -189,9 +187,9 @@ impl Session<'_> {
         outer.set(PollFlags::IN, self.foreground && gone_us.is_none() && input_room);
         let mut inner = PollFlags::empty();
         let to_show = self.passage.to_show().len();
-        let room = gone_us.is_some() || to_show < SHOWN_BYTES;
-        inner.set(PollFlags::IN, room && self.passage.has_room());
-        if !inner.contains(PollFlags::IN) {
+        let room = if gone_us.is_some() { self.passage.has_room_at_the_end() } else { self.passage.has_room() };
+        inner.set(PollFlags::IN, room);
+        if !room {
             self.passage.is_not_read(self.link.now_us);
         }
         inner.set(PollFlags::OUT, !self.typed.queue.is_empty());
@@ -264,7 +262,7 @@ impl Session<'_> {
 
     /// Reads what the child's terminal holds, as far as there is room.
     pub(crate) fn read_queued(&mut self) {
-        while self.passage.has_room() && self.read_inner() > 0 {}
+        while self.passage.has_room_at_the_end() && self.read_inner() > 0 {}
     }
 
     /// Gives the recorder what is due.

@@ -12,9 +12,6 @@ use crate::message::{Message, Stream};
 use crate::outlet::Outlet;
 use crate::passage::{Due, Passage};
 
-/// With more than this not yet written the child's pipe is left alone, so that it waits as without us.
-const QUEUE_BYTES: usize = 64 * 1024;
-
 /// A stream on its way.
 pub(crate) struct Lane {
     stream: Stream,
@@ -52,7 +49,6 @@ impl Lane {
     pub(crate) fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) -> Places {
         let mut places = Places::default();
         if let Some(from) = &self.from
-            && self.passage.to_show().len() < QUEUE_BYTES
             && self.passage.has_room()
         {
             places.from = Some(fds.len());

@@ -35,7 +35,7 @@ pub use front::{Worker, exec_front};
 pub use guardian::Guardian;
 pub use interactive::{Options, interactive};
 pub use memory::{lock_all_memory, lock_memory};
-pub use message::{Exit, GATHER_BYTES, InputCapture, LeftBehind, Message, Outcome, Recorder, Reply, Stream};
+pub use message::{Exit, InputCapture, LeftBehind, Message, Outcome, Recorder, Reply, Stream, WINDOW_BYTES};
 pub use signals::{end_by, prepare, release};
 pub use stand_in::StandIn;
 pub use terminal::{on_terminal, terminal_size};

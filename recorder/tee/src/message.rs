@@ -21,7 +21,7 @@ pub enum Stream {
 /// One thing to record, in the order in which it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
-    /// Bytes about to be shown: never empty, at most [`GATHER_BYTES`], whole UTF-8 characters where the stream has them.
+    /// Bytes about to be shown: never empty, at most 256 KiB, whole UTF-8 characters where the stream has them.
     Output {
         /// Where they come from.
         stream: Stream,
@@ -46,8 +46,9 @@ pub enum Message<'a> {
     },
 }
 
-/// The most bytes of one stream that wait for their acceptance, and so the most that one [`Message::Output`] carries.
-pub const GATHER_BYTES: usize = 256 * 1024;
+/// With so many bytes of an output stream on their way, from the read to the show, no more is read: memory is bounded,
+/// and what a key stops should stop soon. One read more may be on top of it.
+pub const WINDOW_BYTES: usize = 192 * 1024;
 
 /// What a recorder says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +74,7 @@ pub trait Recorder {
     /// and never goes back.
     ///
     /// The message is the recorder's from now on: it is accepted once, however long that takes, and never offered again.
-    /// The tee bounds what waits: [`GATHER_BYTES`] of each output stream, some keys, and 512 messages.
+    /// The tee bounds what waits: [`WINDOW_BYTES`] of each output stream, some keys, and 512 messages.
     fn submit(&mut self, number: u64, time_us: u64, message: Message<'_>);
 
     /// What serves the user while a call of the relay does not return; to be asked to by another thread. Called once, if

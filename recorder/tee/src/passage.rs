@@ -8,17 +8,21 @@ use std::os::fd::AsFd;
 
 use rustix::buffer::spare_capacity;
 
-use crate::message::GATHER_BYTES;
+use crate::message::WINDOW_BYTES;
 
 /// How long the first bytes of a character wait for the rest of it.
 const TAIL_US: u64 = 20_000;
-/// In bulk, a submit follows the last one no sooner, so that blocks are large; the terminal's own buffer (64 KiB in the
-/// kernel) covers the wait.
-const BULK_US: u64 = 1_000;
-/// With this much no more is waited for.
-const BULK_BYTES: usize = 64 * 1024;
-/// A submit of this much begins bulk. Less is someone typing, or a screen being drawn, and is never delayed.
-const BULK_BEGINS: usize = 2048;
+/// In bulk, a submit follows the last one no sooner, so that blocks are large; what was accepted before is shown
+/// meanwhile.
+const BULK_US: u64 = 3_000;
+/// With this much no more is waited for. As event lines, most text of this length fits into one block of the compressor
+/// (128 KiB); a little more would begin a second, small one.
+const BULK_BYTES: usize = 96 * 1024;
+/// This many submits of at least this size, each within [`BULK_US`] of the last, are bulk. Less is someone typing, or a
+/// screen being drawn, and is never delayed.
+const BULK_BEGINS: (u8, usize) = (4, 2048);
+/// Twice what a terminal holds in the kernel.
+const AT_THE_END_BYTES: usize = 32 * 1024;
 /// One read's share: what a pipe holds by default, and more than a terminal ever gives.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -44,7 +48,8 @@ pub(crate) struct Passage {
     /// How many at the end are the beginning of a character, and since when they wait.
     tail: usize,
     tail_us: u64,
-    bulk: bool,
+    /// How many submits in a row were large, up to bulk.
+    large: u8,
     submitted_us: u64,
 }
 
@@ -57,14 +62,19 @@ impl Passage {
             submitted: 0,
             tail: 0,
             tail_us: 0,
-            bulk: false,
+            large: 0,
             submitted_us: 0,
         }
     }
 
-    /// Whether more may be read: what is not accepted is bounded.
+    /// Whether more may be read.
     pub(crate) fn has_room(&self) -> bool {
-        self.bytes.len() - self.accepted < GATHER_BYTES
+        self.bytes.len() - self.shown < WINDOW_BYTES
+    }
+
+    /// The same for what a terminal holds after its last program: it is little, and whoever else writes there may go on.
+    pub(crate) fn has_room_at_the_end(&self) -> bool {
+        self.bytes.len() - self.shown < WINDOW_BYTES + AT_THE_END_BYTES
     }
 
     /// All that was read is shown.
@@ -121,7 +131,7 @@ impl Passage {
             Due::Nothing
         } else if count == 0 {
             Due::At(self.tail_us + TAIL_US)
-        } else if self.bulk && !last && whole < BULK_BYTES && now_us < bulk_until {
+        } else if self.large >= BULK_BEGINS.0 && !last && whole < BULK_BYTES && now_us < bulk_until {
             Due::At(bulk_until)
         } else {
             Due::Now(count)
@@ -135,7 +145,8 @@ impl Passage {
 
     /// The first `count` of them were submitted.
     pub(crate) fn submitted(&mut self, count: usize, now_us: u64) {
-        self.bulk = count >= BULK_BEGINS;
+        let goes_on = count >= BULK_BEGINS.1 && now_us <= self.submitted_us + 2 * BULK_US;
+        self.large = if goes_on { BULK_BEGINS.0.min(self.large + 1) } else { 0 };
         self.submitted_us = now_us;
         self.submitted += count.min(self.gathered());
         self.tail = self.tail.min(self.gathered());
@@ -289,13 +300,21 @@ mod tests {
         feed(&mut passage, b"l", 10);
         assert_eq!(passage.due(10, false), Due::Now(1));
         passage.submitted(1, 10);
-        feed(&mut passage, &[b'x'; 4095], 20);
-        assert_eq!(passage.due(20, false), Due::Now(4095));
-        passage.submitted(4095, 20);
+        for _ in 0..4 {
+            feed(&mut passage, &[b'x'; 4095], 20);
+            assert_eq!(passage.due(20, false), Due::Now(4095));
+            passage.submitted(4095, 20);
+        }
         feed(&mut passage, &[b'x'; 4095], 30);
-        assert_eq!(passage.due(30, false), Due::At(1020));
-        assert_eq!(passage.due(1020, false), Due::Now(4095));
+        assert_eq!(passage.due(30, false), Due::At(3020));
+        assert_eq!(passage.due(3020, false), Due::Now(4095));
         feed(&mut passage, &[b'x'; BULK_BYTES], 40);
         assert_eq!(passage.due(40, false), Due::Now(4095 + BULK_BYTES));
+        // A pause, and a screen is drawn.
+        passage.submitted(4095 + BULK_BYTES, 3030);
+        feed(&mut passage, &[b'x'; 4095], 90_000);
+        passage.submitted(4095, 90_000);
+        feed(&mut passage, &[b'x'; 4095], 90_010);
+        assert_eq!(passage.due(90_010, false), Due::Now(4095));
     }
 }
