@@ -157,7 +157,12 @@ impl Live {
             max_segment,
             interval_ms: ms(pace.first),
             later_interval_ms: ms(pace.later),
-            compression: Compression { level: config.journal.level, window_log: None, bulk: true },
+            compression: Compression {
+                level: config.journal.level,
+                window_log: None,
+                bulk: true,
+                stores_small: true,
+            },
         };
         let stall = StallWatch::start(config.journal.stall).map_err(Failure::new)?;
         let recipients = plan.recipients.clone();

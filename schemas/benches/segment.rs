@@ -17,7 +17,10 @@ use hansard_schemas::{SessionId, limits};
 const SIZE: usize = 16 << 20;
 
 /// As for a session that somebody types in.
-const SMALL: Compression = Compression { level: 3, window_log: Some(17), bulk: false };
+const SMALL: Compression = Compression { level: 3, window_log: Some(17), bulk: false, stores_small: false };
+
+/// As the recorder's journal has it.
+const JOURNAL: Compression = Compression { level: 3, window_log: None, bulk: true, stores_small: true };
 
 /// About [`SIZE`] bytes of event lines, in blocks as bulk output makes them.
 fn blocks(raw_per_block: usize) -> Vec<Vec<u8>> {
@@ -111,8 +114,9 @@ fn seal(c: &mut Criterion) {
         ("bulk, level -1", limits::BLOCK_RAW, Compression::from(-1)),
         ("bulk, level 1", limits::BLOCK_RAW, Compression::from(1)),
         ("bulk, level 3", limits::BLOCK_RAW, Compression::from(3)),
-        ("bulk, level 3 for bulk", limits::BLOCK_RAW, Compression { level: 3, window_log: None, bulk: true }),
+        ("bulk, level 3 for bulk", limits::BLOCK_RAW, JOURNAL),
         ("keystrokes, level 3", 80, SMALL),
+        ("keystrokes, stored", 80, JOURNAL),
     ] {
         let blocks = blocks(raw);
         group.throughput(Throughput::Bytes(len(&blocks)));

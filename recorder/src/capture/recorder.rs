@@ -160,6 +160,11 @@ impl Recorder for SessionRecorder {
     }
 
     fn reply(&mut self) -> Option<Reply> {
+        if self.replies.is_empty()
+            && let Place::Here(session) = &mut self.place
+        {
+            return session.replies().pop_front();
+        }
         if self.replies.is_empty() {
             self.hear();
         }

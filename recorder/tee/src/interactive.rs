@@ -6,6 +6,7 @@
 //! `ending`.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::AsFd as _;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -341,21 +342,21 @@ impl Session<'_> {
     }
 
     fn read_outer(&mut self) -> Result<(), TeeError> {
-        let mut bytes = [0; 4096];
-        let count = match rustix::io::read(&self.outer.input, &mut bytes) {
-            Ok(0) | Err(Errno::IO) => {
+        let mut bytes = [const { MaybeUninit::<u8>::uninit() }; 4096];
+        let bytes = match rustix::io::read(&self.outer.input, &mut bytes) {
+            Ok((bytes, _)) if !bytes.is_empty() => bytes,
+            Ok(_) | Err(Errno::IO) => {
                 // Also said to a background process that may not be stopped.
                 self.hung_up = self.outer.is_gone();
                 self.foreground = self.foreground && !self.hung_up && self.outer.is_ours();
                 return Ok(());
             }
-            Ok(count) => count,
             Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
             Err(e) => return Err(e).attempt("read from the terminal"),
         };
         // What was typed while we were away came before this.
         self.take_kept()?;
-        self.typed_in(bytes.get(..count).unwrap_or_default())
+        self.typed_in(bytes)
     }
 
     /// What the stand-in has kept.

@@ -8,6 +8,7 @@
 mod block;
 mod check;
 mod events;
+mod frame;
 mod header;
 mod inflate;
 mod reader;
@@ -18,12 +19,13 @@ mod writer;
 
 pub use check::{Checked, Checker, KeysState, TrailerKind};
 pub use events::{Batch, EventReader};
+pub use frame::Compression;
 pub use header::{Header, HeaderSpec};
 pub use reader::{Block, Reader};
 pub use recording::{Part, check_recording};
 pub use scan::{OpenScan, Tail, scan_open};
 pub use trailer::Trailer;
-pub use writer::{Closed, Compression, SegmentWriter, reseal, reseal_with};
+pub use writer::{Closed, SegmentWriter, reseal, reseal_with};
 
 use crate::error::Result;
 use crate::keys::{Identities, KeysLine, SecretCache, SegmentSecret};

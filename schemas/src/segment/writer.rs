@@ -6,10 +6,9 @@
 
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
-use zstd::stream::raw::{CParameter, Encoder, Operation, OutBuffer};
-use zstd::zstd_safe;
 
 use super::block::{self, CRC, HEAD, KIND_FOOTER, KIND_LINES};
+use super::frame::{Compression, Frame};
 use super::header::{Header, HeaderSpec};
 use super::reader::{Reader, split_line};
 use super::trailer::Trailer;
@@ -20,65 +19,14 @@ use crate::limits;
 use crate::seal::{Sealer, SigningKey, TAG};
 use crate::session::Footer;
 
-/// Room that zstd's frame header and flush take beyond its bound for the text alone.
-const FLUSH: usize = 64;
 /// Event lines that a joined block gathers (WRITE-1). More compresses hardly better; less makes more blocks.
 const JOINED: usize = 512 << 10;
-
-/// How hard to compress.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Compression {
-    /// zstd's level.
-    pub level: i32,
-    /// log2 of the window; the level's own when not given. A small one keeps an idle session small.
-    pub window_log: Option<u32>,
-    /// Bulk output of terminals: long lines that repeat with small changes. Looks for long matches in a larger table
-    /// and for short ones, of 7 bytes at least, in a smaller one, which on logs and compiler output keeps 3 % less than
-    /// the level alone.
-    pub bulk: bool,
-}
-
-impl Default for Compression {
-    fn default() -> Self {
-        Self { level: 3, window_log: None, bulk: false }
-    }
-}
-
-impl From<i32> for Compression {
-    fn from(level: i32) -> Self {
-        Self { level, ..Self::default() }
-    }
-}
-
-impl Compression {
-    fn encoder(self) -> Result<Encoder<'static>> {
-        let mut encoder = Encoder::new(self.level).map_err(unwritable)?;
-        if self.bulk && self.level <= 4 {
-            // Only the fast strategies of the low levels gain by it.
-            for parameter in [CParameter::MinMatch(7), CParameter::HashLog(19), CParameter::ChainLog(15)] {
-                encoder.set_parameter(parameter).map_err(unwritable)?;
-            }
-        }
-        if let Some(log) = self.window_log {
-            let log = log.min(limits::ZSTD_WINDOW_LOG);
-            encoder.set_parameter(CParameter::WindowLog(log)).map_err(unwritable)?;
-        } else if self.level > 16 {
-            // The highest levels choose windows that readers refuse.
-            encoder.set_parameter(CParameter::WindowLog(limits::ZSTD_WINDOW_LOG)).map_err(unwritable)?;
-        }
-        Ok(encoder)
-    }
-}
-
-fn unwritable(error: std::io::Error) -> Error {
-    Error::Unwritable(format!("zstd: {error}"))
-}
 
 /// An open segment.
 pub struct SegmentWriter {
     header: Header,
     sealer: Sealer,
-    encoder: Encoder<'static>,
+    frame: Frame,
     hash: Sha256,
     position: u64,
     blocks: u64,
@@ -105,9 +53,9 @@ impl SegmentWriter {
         let hash = Sha256::new_with_prefix(&line);
         let begin = [&line, keys.bytes()].concat();
         let stored = begin.len() as u64;
-        let encoder = how.encoder()?;
+        let frame = Frame::new(how);
         let (position, blocks, lines, line_bytes) = (0, 0, 0, 0);
-        let writer = Self { header, sealer, encoder, hash, position, blocks, lines, line_bytes, stored };
+        let writer = Self { header, sealer, frame, hash, position, blocks, lines, line_bytes, stored };
         Ok((writer, begin))
     }
 
@@ -121,7 +69,7 @@ impl SegmentWriter {
         if self.line_bytes + lines.len() as u64 > limits::SEGMENT_LINES {
             return Err(Error::Limit { what: "event lines of a segment", limit: limits::SEGMENT_LINES });
         }
-        let bound = zstd_safe::compress_bound(lines.len()) + FLUSH;
+        let bound = Frame::bound(lines.len());
         if lines.len() > limits::BLOCK_LINES || bound + 1 + TAG > limits::SEALED_MAX as usize {
             return Err(Error::Limit { what: "event lines of a block", limit: limits::BLOCK_LINES as u64 });
         }
@@ -138,19 +86,7 @@ impl SegmentWriter {
 
     fn lines_block(&mut self, lines: &[u8], position: u64, out: &mut Vec<u8>, bound: usize) -> Result<()> {
         let begin = self.begin_block(KIND_LINES, position, out, bound);
-        let mut input = zstd_safe::InBuffer::around(lines);
-        while input.pos() < lines.len() {
-            let at = out.len();
-            self.encoder.run(&mut input, &mut OutBuffer::around_pos(out, at)).map_err(unwritable)?;
-            out.reserve(FLUSH);
-        }
-        loop {
-            let at = out.len();
-            if self.encoder.flush(&mut OutBuffer::around_pos(out, at)).map_err(unwritable)? == 0 {
-                break;
-            }
-            out.reserve(FLUSH);
-        }
+        self.frame.append(lines, out)?;
         self.end_block(begin, position, false, out)?;
         self.lines += memchr::memchr_iter(b'\n', lines).count() as u64;
         self.line_bytes += lines.len() as u64;
@@ -192,14 +128,9 @@ impl SegmentWriter {
             return Err(Error::Unwritable(why));
         }
         let position = self.position;
-        let begin = self.begin_block(KIND_LINES, position, out, FLUSH);
-        loop {
-            let at = out.len();
-            if self.encoder.finish(&mut OutBuffer::around_pos(out, at), true).map_err(unwritable)? == 0 {
-                break;
-            }
-            out.reserve(FLUSH);
-        }
+        let begin = self.begin_block(KIND_LINES, position, out, Frame::bound(0));
+        let frame = std::mem::replace(&mut self.frame, Frame::new(Compression::default()));
+        frame.finish(out)?;
         self.end_block(begin, position, false, out)?;
 
         let document = footer.to_bytes()?;

@@ -81,7 +81,7 @@ fn lim_9_every_level_keeps_the_window_of_readers() {
     for level in [-5, 1, 3, 19, 22] {
         for window_log in [None, Some(10), Some(15), Some(27)] {
             let spec = session.spec(0, 0, 0, session.signer.public());
-            let how = Compression { level, window_log, bulk: level == 3 };
+            let how = Compression { level, window_log, bulk: level == 3, stores_small: level == 1 };
             let (mut writer, mut bytes) = SegmentWriter::new(spec, &session.secret(0), &session.keys, how).unwrap();
             let lines = format!("[0.000, \"m\", \"{}\"]\n", "x".repeat(1_000)).repeat(1_000);
             writer.seal(lines.as_bytes(), 1, &mut bytes).unwrap();
