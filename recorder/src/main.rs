@@ -10,6 +10,7 @@ use hansard_record::{cmd, report};
 static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
 
 fn main() {
+    hansard_tee::remember_descriptors();
     let cli = Cli::try_parse().unwrap_or_else(|e| {
         // clap prints help and versions through the same door, with exit code 0.
         let code = if e.use_stderr() { report::EXIT_RECORDER } else { 0 };

@@ -200,6 +200,8 @@ fn recorder(arguments: &Arguments) -> Box<dyn Recorder> {
 }
 
 fn main() {
+    hansard_tee::remember_descriptors();
+    let library = Careless::open();
     hansard_tee::prepare();
     let mut words = std::env::args_os().skip(1);
     let mut arguments = Arguments::default();
@@ -238,7 +240,24 @@ fn main() {
         let run = if exec { hansard_tee::exec } else { hansard_tee::interactive };
         conclude(&out, run(&command, recorder.as_mut(), &options))
     };
+    library.assert_alive();
     std::process::exit(status)
+}
+
+/// A library's pipe without close-on-exec (librdkafka has such): no child may get it, and nobody may close it.
+struct Careless(std::os::fd::OwnedFd, std::os::fd::OwnedFd);
+
+impl Careless {
+    fn open() -> Self {
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        Self(reader, writer)
+    }
+
+    fn assert_alive(&self) {
+        let mut byte = [0];
+        assert_eq!(rustix::io::write(&self.1, b"x"), Ok(1), "a library's descriptor was closed");
+        assert_eq!((rustix::io::read(&self.0, &mut byte), byte), (Ok(1), *b"x"));
+    }
 }
 
 fn conclude(out: &str, result: Result<Exit, TeeError>) -> i32 {

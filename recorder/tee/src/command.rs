@@ -6,6 +6,12 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use crate::sys;
 
+/// Remembers which descriptors our parent passed on: they are the command's. To be called before anything is opened by
+/// libraries that may forget close-on-exec; what they open later is nobody's but theirs.
+pub fn remember_descriptors() {
+    sys::remember();
+}
+
 /// A program with its arguments; environment and all else are inherited untouched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {

@@ -28,7 +28,7 @@ mod terminal;
 mod typed;
 
 pub use clock::Clock;
-pub use command::Command;
+pub use command::{Command, remember_descriptors};
 pub use error::TeeError;
 pub use exec::exec;
 pub use front::{Worker, exec_front};

@@ -55,16 +55,7 @@ pub(crate) struct Passage {
 
 impl Passage {
     pub(crate) fn new() -> Self {
-        Self {
-            bytes: Vec::new(),
-            shown: 0,
-            accepted: 0,
-            submitted: 0,
-            tail: 0,
-            tail_us: 0,
-            large: 0,
-            submitted_us: 0,
-        }
+        Self { bytes: Vec::new(), shown: 0, accepted: 0, submitted: 0, tail: 0, tail_us: 0, large: 0, submitted_us: 0 }
     }
 
     /// Whether more may be read.

@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr;
 
+use super::descriptors::{pass_on_only, passed_on};
 use super::original::{LAST_SIGNAL, Original, bit};
 
 unsafe extern "C" {
@@ -51,14 +52,18 @@ pub(crate) fn spawn(program: &Program, stdio: [Source<'_>; 3], terminal: Option<
     if program.argv.is_empty() {
         return Err(io::Error::from_raw_os_error(libc::ENOENT));
     }
+    let passed_on = passed_on();
     let (mut failure, report) = io::pipe()?;
     // SAFETY: the child runs `become_child` only, which makes async-signal-safe calls on memory laid out above and
     // never returns; so neither locks held by other threads nor destructors matter in it.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
-        // SAFETY: in the child of fork; the pointers' targets live in `program`, `argv` and `script`, which it has a
-        // copy of.
-        0 => unsafe { become_child(program, &argv, &mut script, sources, terminal, original, report.as_raw_fd()) },
+        // SAFETY: in the child of fork; the pointers' targets live in `program`, `argv`, `script` and `passed_on`, which
+        // it has a copy of.
+        0 => unsafe {
+            pass_on_only(&passed_on);
+            become_child(program, &argv, &mut script, sources, terminal, original, report.as_raw_fd())
+        },
         pid => {
             drop(report);
             let mut errno = [0; 4];
@@ -149,23 +154,6 @@ unsafe fn execute(program: &Program, argv: &[*const c_char], script: &mut [*cons
         }
         if denied {
             *errno = libc::EACCES;
-        }
-    }
-}
-
-/// Closes what only the child is to hold: every descriptor above 2 that an exec passes on. All of ours are close-on-exec,
-/// so these came from our parent, and as long as we held them, whoever waits for their end would wait for us.
-pub(crate) fn close_passed_on() {
-    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
-    let numbers: Vec<i32> = entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
-    for fd in numbers.into_iter().filter(|fd| *fd > 2) {
-        // SAFETY: F_GETFD takes any number. The descriptor lacks close-on-exec, so it is not one of ours: no owner in
-        // this process exists whose handle would dangle.
-        unsafe {
-            let flags = libc::fcntl(fd, libc::F_GETFD);
-            if flags >= 0 && flags & libc::FD_CLOEXEC == 0 {
-                libc::close(fd);
-            }
         }
     }
 }
