@@ -41,6 +41,9 @@ pub enum Put {
     Stored,
     /// The same bytes were there before; durable as well.
     Already,
+    /// Something lies under this name, and may not be read to be compared. Where the name bears the bytes' digest it is
+    /// as good as [`Put::Already`]; where it does not, as [`Put::Conflict`].
+    Taken,
     /// Other bytes lie under this name. They were left as they are; the caller keeps its own and reports.
     Conflict,
 }

@@ -216,5 +216,5 @@ fn what_a_server_says_is_sorted() {
             let _ = socket.write_all(text.as_bytes());
         }
     });
-    assert_eq!(open_sink(&at(&url)).unwrap().put_once("probes/x", b"x").unwrap(), Put::Already);
+    assert_eq!(open_sink(&at(&url)).unwrap().put_once("probes/x", b"x").unwrap(), Put::Taken);
 }

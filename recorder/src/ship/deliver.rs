@@ -30,7 +30,7 @@ pub struct Delivery {
     pub segments: u64,
     /// Bytes of them.
     pub bytes: u64,
-    /// Set when other bytes lie under a name that was to be written; ours is kept.
+    /// Set when other bytes lie under every name that ours could have had; ours is kept.
     pub conflict: Option<String>,
 }
 
@@ -48,8 +48,9 @@ fn local(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> SinkErr
 pub fn deliver(sink: &dyn Sink, dir: &SessionDir, chain: &HostChain) -> Result<Delivery, SinkError> {
     deliver_chain(sink, chain.dir(), &chain.log(), chain.id())?;
     deliver_events(&AsObjects(sink), dir)?;
-    let delivery = deliver_segments(sink, dir, chain.id())?;
-    deliver_chain(sink, chain.dir(), &chain.log(), chain.id())?;
+    let mut delivery = deliver_segments(sink, dir, chain.id())?;
+    let conflict = deliver_chain(sink, chain.dir(), &chain.log(), chain.id())?;
+    delivery.conflict = delivery.conflict.or(conflict);
     // What the segments' end made meanwhile, and what of the end came since the first time.
     deliver_events(&AsObjects(sink), dir)?;
     Ok(delivery)
@@ -77,6 +78,7 @@ pub fn deliver_segments(sink: &dyn Sink, dir: &SessionDir, chain: ChainId) -> Re
             digest16: digest16.1.to_owned(),
         };
         let bytes = std::fs::read(&segment.path).map_err(local(&segment.path, "read"))?;
+        // One that is taken and may not be read has our digest in its name: whoever reads it finds out.
         if sink.put_once(&name.path(), &bytes)? == Put::Conflict {
             // Kept in the spool: the cursor stays, and the reviewer is told by `verify` of the other one.
             return Ok(Delivery {
@@ -92,21 +94,23 @@ pub fn deliver_segments(sink: &dyn Sink, dir: &SessionDir, chain: ChainId) -> Re
     Ok(delivery)
 }
 
-/// The entries of a chain that the sink lacks.
-pub fn deliver_chain(sink: &dyn Sink, dir: &Path, log: &Log, chain: ChainId) -> Result<u64, SinkError> {
+/// The entries of a chain that the sink lacks. Gives what stands in the way, where somebody has taken every name.
+pub fn deliver_chain(sink: &dyn Sink, dir: &Path, log: &Log, chain: ChainId) -> Result<Option<String>, SinkError> {
     let cursor_path = dir.join(format!("cursor-{}", sink_id(sink.place())));
     let mut cursor: u64 =
         std::fs::read_to_string(&cursor_path).ok().and_then(|text| text.split(' ').next()?.parse().ok()).unwrap_or(0);
-    let mut sent = 0;
     loop {
         let mut lines = log.lines_from(cursor).map_err(local(dir, "read the chain in"))?;
         lines.truncate(CHAIN_ENTRIES);
         if lines.is_empty() {
-            return Ok(sent);
+            return Ok(None);
         }
         let last = cursor + lines.len() as u64 - 1;
-        put_range(sink, log, chain, cursor, last)?;
-        sent += lines.len() as u64;
+        if !put_range(sink, log, chain, cursor, last)? {
+            // They stay in the spool, and go with the next entries, whose object has another name.
+            let name = ChainName { chain, first: cursor, last }.path();
+            return Ok(Some(format!("{name}: others have taken the names of these entries of the host chain")));
+        }
         cursor = last + 1;
         // With the address, so that `ship` knows where the chain goes when no session is left to say it.
         replace(&cursor_path, format!("{cursor} {}\n", sink.address()).as_bytes())
@@ -114,19 +118,20 @@ pub fn deliver_chain(sink: &dyn Sink, dir: &Path, log: &Log, chain: ChainId) -> 
     }
 }
 
-/// Puts entries `first` to `last`. The name of a chain object does not hold its digest, so somebody may have put other
-/// bytes under it: objects may overlap (CHAIN-4), and one that begins earlier has another name.
-fn put_range(sink: &dyn Sink, log: &Log, chain: ChainId, first: u64, last: u64) -> Result<Put, SinkError> {
-    let mut put = Put::Conflict;
+/// Puts entries `first` to `last`, and says whether they are there. The name of a chain object does not hold its digest,
+/// so somebody may have put other bytes under it: objects may overlap (CHAIN-4), and one that begins earlier has another
+/// name. A name that is taken by what may not be read counts as somebody else's: where it was ours, from a request whose
+/// answer was lost, this costs a second copy.
+fn put_range(sink: &dyn Sink, log: &Log, chain: ChainId, first: u64, last: u64) -> Result<bool, SinkError> {
     for first in (first.saturating_sub(SQUATTED_MAX)..=first).rev() {
         let mut lines = log.lines_from(first).map_err(local(log.dir(), "read the chain in"))?;
         lines.truncate(usize::try_from(last + 1 - first).unwrap_or(usize::MAX));
-        put = sink.put_once(&ChainName { chain, first, last }.path(), &lines.concat())?;
-        if put != Put::Conflict {
-            break;
+        match sink.put_once(&ChainName { chain, first, last }.path(), &lines.concat())? {
+            Put::Stored | Put::Already => return Ok(true),
+            Put::Taken | Put::Conflict => {}
         }
     }
-    Ok(put)
+    Ok(false)
 }
 
 /// Removes segments that every sink has, but the highest: the next one's `prev` is read from it after a crash.

@@ -126,7 +126,7 @@ impl Sink for FileSink {
         let name = ProbeName { chain16: probe.chain16.clone(), word: "check".into() };
         let finding = match self.put_once(&name.path(), b"hansard check\n") {
             Ok(Put::Stored | Put::Already) => Finding::new("writable", Level::Ok, "it takes objects"),
-            Ok(Put::Conflict) => {
+            Ok(Put::Taken | Put::Conflict) => {
                 let what = format!("other bytes lie under {}: someone else writes here", name.path());
                 Finding::new("writable", Level::Warning, what)
             }

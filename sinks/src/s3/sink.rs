@@ -1,7 +1,7 @@
 //! Putting objects: one conditional request each, from memory, which needs the right to put and no other.
 //!
-//! Where the name is taken and the credentials may read, what lies there is compared. Where they may not, it counts as
-//! the same: a segment's name carries its digest, so whoever reads finds out; other objects are claims anyway.
+//! Where the name is taken and the credentials may read, what lies there is compared. Where they may not, the caller is
+//! told so: it knows what the name says of the bytes.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -121,8 +121,9 @@ impl Sink for S3Sink {
         match self.once(name, bytes)? {
             Once::Stored => Ok(Put::Stored),
             Once::Taken(_) => match self.same(name, bytes)? {
-                Some(true) | None => Ok(Put::Already),
+                Some(true) => Ok(Put::Already),
                 Some(false) => Ok(Put::Conflict),
+                None => Ok(Put::Taken),
             },
         }
     }
