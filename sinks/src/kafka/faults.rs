@@ -33,7 +33,7 @@ impl Reasons {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn last(&self) -> Option<Reason> {
+    pub(super) fn last(&self) -> Option<Reason> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -56,7 +56,7 @@ pub(super) fn failed(name: &str, action: &'static str, error: &KafkaError, reaso
 
 /// The same, from the code alone.
 pub(super) fn coded(name: &str, action: &'static str, code: Code, reasons: &Reasons) -> SinkError {
-    let mut why = code.to_string();
+    let mut why = words(code);
     let mut telling = code;
     if is_silence(code)
         && let Some((said, text)) = reasons.last()
@@ -70,6 +70,13 @@ pub(super) fn coded(name: &str, action: &'static str, code: Code, reasons: &Reas
         _ => Class::Wait,
     };
     remote(name, action, why, class, hint(telling).map(Into::into))
+}
+
+/// What the code means, without its name in the library.
+fn words(code: Code) -> String {
+    let text = code.to_string();
+    let inner = text.split_once(" (").and_then(|(_, words)| words.strip_suffix(')'));
+    inner.map(str::to_owned).unwrap_or(text)
 }
 
 /// Nothing answered in time.

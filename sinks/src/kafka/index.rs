@@ -20,10 +20,14 @@ use crate::Result;
 
 /// How long one poll waits, so that deadlines are seen.
 const POLL: Duration = Duration::from_millis(200);
+/// How long is listened for why nothing answers.
+const LISTEN: Duration = Duration::from_secs(3);
 
 /// A consumer of one topic, which joins no group and commits nothing.
 pub(super) struct Reader {
     topic: String,
+    /// The topic and its place, for messages.
+    told: String,
     timeout: Duration,
     consumer: BaseConsumer<Reasons>,
     reasons: Reasons,
@@ -63,25 +67,37 @@ impl Reader {
         let reasons = Reasons::default();
         let consumer = BaseConsumer::from_config_and_context(&config, reasons.clone())
             .map_err(|e| failed(&place.address, "make a client", &e, &reasons))?;
-        Ok(Self { topic: topic.into(), timeout: place.timeout, consumer, reasons })
+        let told = format!("{topic} of {}", place.address);
+        Ok(Self { topic: topic.into(), told, timeout: place.timeout, consumer, reasons })
     }
 
-    fn partitions(&self) -> Result<Vec<i32>> {
-        let error = |e: &KafkaError| failed(&self.topic, "look up", e, &self.reasons);
-        let metadata = self.consumer.fetch_metadata(Some(&self.topic), self.timeout).map_err(|e| error(&e))?;
+    /// Hears why nothing answers: the library says it to whoever polls, and not to whoever waits for an answer.
+    fn listen(&self) {
+        let begun = Instant::now();
+        while self.reasons.last().is_none() && begun.elapsed() < LISTEN {
+            let _ = self.consumer.poll(POLL);
+        }
+    }
+
+    pub(super) fn partitions(&self) -> Result<Vec<i32>> {
+        let error = |e: &KafkaError| failed(&self.told, "look up", e, &self.reasons);
+        let metadata = self.consumer.fetch_metadata(Some(&self.topic), self.timeout).map_err(|e| {
+            self.listen();
+            error(&e)
+        })?;
         let topic = metadata.topics().first();
         if let Some(code) = topic.and_then(|topic| topic.error()) {
-            return Err(coded(&self.topic, "look up", code.into(), &self.reasons));
+            return Err(coded(&self.told, "look up", code.into(), &self.reasons));
         }
         let found: Vec<i32> = topic.map(|t| t.partitions().iter().map(|p| p.id()).collect()).unwrap_or_default();
         if found.is_empty() {
-            return Err(coded(&self.topic, "look up", Code::UnknownTopicOrPartition, &self.reasons));
+            return Err(coded(&self.told, "look up", Code::UnknownTopicOrPartition, &self.reasons));
         }
         Ok(found)
     }
 
     fn assign(&self, from: &BTreeMap<i32, i64>) -> Result<()> {
-        let error = |e: KafkaError| failed(&self.topic, "read", &e, &self.reasons);
+        let error = |e: KafkaError| failed(&self.told, "read", &e, &self.reasons);
         let mut list = TopicPartitionList::new();
         for (partition, offset) in from {
             list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset)).map_err(error)?;
@@ -104,12 +120,12 @@ impl Reader {
                 Some(Err(KafkaError::PartitionEOF(partition))) if done(Err(partition)) => return Ok(()),
                 Some(Err(KafkaError::PartitionEOF(_))) => {}
                 Some(Err(error)) if !error.rdkafka_error_code().is_some_and(passes) => {
-                    return Err(failed(&self.topic, "read", &error, &self.reasons));
+                    return Err(failed(&self.told, "read", &error, &self.reasons));
                 }
                 _ => {}
             }
             if last.elapsed() > self.timeout {
-                return Err(silent(&self.topic, "read", &self.reasons));
+                return Err(silent(&self.told, "read", &self.reasons));
             }
         }
     }
@@ -140,7 +156,7 @@ impl Index {
         let (mut from, mut ends) = (BTreeMap::new(), BTreeMap::new());
         for partition in reader.partitions()? {
             let marks = reader.consumer.fetch_watermarks(&reader.topic, partition, reader.timeout);
-            let (low, high) = marks.map_err(|e| failed(&reader.topic, "look up", &e, &reader.reasons))?;
+            let (low, high) = marks.map_err(|e| failed(&reader.told, "look up", &e, &reader.reasons))?;
             if self.next.get(&partition).is_some_and(|next| *next > high) {
                 // Another topic of the same name.
                 *self = Self::default();

@@ -12,6 +12,7 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::types::RDKafkaErrorCode;
 
 use super::faults::{Reasons, coded, failed};
+use super::index::Reader;
 use super::place::Place;
 use super::sink::KafkaSink;
 use crate::{Finding, Level, Probe, Put, Result, Sink, SinkError};
@@ -35,7 +36,7 @@ pub(super) fn run(sink: &KafkaSink, place: &Place, probe: &Probe) -> Vec<Finding
     }
     let name = ProbeName { chain16: probe.chain16.clone(), word: "check".into() };
     found.push(match sink.put_once(&name.path(), b"hansard check\n") {
-        Ok(Put::Stored | Put::Already | Put::Conflict) => {
+        Ok(Put::Stored | Put::Already | Put::Taken | Put::Conflict) => {
             Finding::new("may write", Level::Ok, format!("{} took a record, all in-sync replicas", place.recordings))
         }
         Err(error) => Finding::new("may write", Level::Failed, text(&error)),
@@ -62,8 +63,9 @@ fn look(place: &Place, probe: &Probe, found: &mut Vec<Finding>) -> Result<()> {
                 there.push(topic);
                 found.push(finding);
             }
-            Err(error @ SinkError::Remote { .. }) if there.is_empty() && !answered(admin.inner(), place) => {
-                return Err(error);
+            Err(SinkError::Remote { .. }) if there.is_empty() && !answered(admin.inner(), place) => {
+                // A reader hears why.
+                Reader::connect(place, topic)?.partitions()?;
             }
             Err(error) => found.push(Finding::new("topic", Level::Failed, text(&error))),
         }

@@ -136,6 +136,7 @@ impl Sink for KafkaSink {
         let client = self.client()?;
         client.reasons.forget();
         let Record { topic, key, headers } = self.record(name);
+        let told = format!("{topic}: {name}");
         let (to, from) = sync_channel(1);
         let record = BaseRecord::with_opaque_to(topic, Box::new(to)).key(&key).payload(bytes).headers(headers);
         let sent = client.producer.send(record).map_err(|(error, _)| error);
@@ -147,13 +148,13 @@ impl Sink for KafkaSink {
             Some(Ok(())) => return Ok(Put::Stored),
             Some(Err(error)) => match error.rdkafka_error_code() {
                 Some(Code::MessageTimedOut) => {
-                    self.refusal(&client, topic, name).unwrap_or_else(|| failed(name, "put", &error, &client.reasons))
+                    self.refusal(&client, topic, &told).unwrap_or_else(|| failed(&told, "put", &error, &client.reasons))
                 }
-                _ => failed(name, "put", &error, &client.reasons),
+                _ => failed(&told, "put", &error, &client.reasons),
             },
             None => {
                 self.give_up(&client);
-                silent(name, "put", &client.reasons)
+                silent(&told, "put", &client.reasons)
             }
         };
         // After a fatal error an idempotent producer takes nothing more.
