@@ -128,6 +128,12 @@ pub struct Ship {
     /// How long the end of a session waits for delivery.
     #[serde(with = "duration")]
     pub final_wait: Duration,
+    /// Delivery that is later than this is told, to the user and as an event.
+    #[serde(with = "duration")]
+    pub behind: Duration,
+    /// Output is held while delivery to a required sink is later than this; never, where it is not given.
+    #[serde(with = "maybe_duration", skip_serializing_if = "Option::is_none")]
+    pub max_lag: Option<Duration>,
 }
 
 impl Default for Config {
@@ -192,7 +198,12 @@ impl Default for Spool {
 
 impl Default for Ship {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(5), final_wait: Duration::from_secs(10) }
+        Self {
+            interval: Duration::from_secs(5),
+            final_wait: Duration::from_secs(10),
+            behind: Duration::from_secs(60),
+            max_lag: None,
+        }
     }
 }
 
@@ -209,6 +220,24 @@ mod duration {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
         humantime::parse_duration(&text).map_err(|e| de::Error::custom(format_args!("{text:?} is no duration: {e}")))
+    }
+}
+
+mod maybe_duration {
+    //! The same, where none is a value.
+    use std::time::Duration;
+
+    use serde::{Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => super::duration::serialize(value, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        super::duration::deserialize(deserializer).map(Some)
     }
 }
 
@@ -247,6 +276,10 @@ impl Config {
         bounded("journal.stall", self.journal.stall, 100, 600_000)?;
         bounded("ship.interval", self.ship.interval, 100, 3_600_000)?;
         bounded("ship.final_wait", self.ship.final_wait, 0, 3_600_000)?;
+        bounded("ship.behind", self.ship.behind, 1_000, 86_400_000)?;
+        if let Some(max_lag) = self.ship.max_lag {
+            bounded("ship.max_lag", max_lag, 1_000, 86_400_000)?;
+        }
         let size = |name: &str, value: u64, low: u64, high: u64| {
             (low..=high)
                 .contains(&value)

@@ -19,6 +19,7 @@ use hansard_schemas::session::Stop;
 use hansard_schemas::{SessionId, Timestamp};
 use rand::RngCore as _;
 
+use crate::capture::lagging::LagBounds;
 use crate::capture::masking::{Masking, Prompts};
 use crate::capture::quota::Quota;
 use crate::capture::recorder::SessionRecorder;
@@ -39,7 +40,7 @@ use crate::journal::sync::GroupSync;
 use crate::memory;
 use crate::report::{Failure, io};
 use crate::ship::deliver::release_all;
-use crate::ship::{Shipper, Status, Waker};
+use crate::ship::{Shipper, Status, Waker, leftovers};
 
 /// CHAIN-3.
 const CHECKPOINT: Duration = Duration::from_secs(60);
@@ -100,7 +101,10 @@ impl Live {
         let session = new_session(now.timestamp_millis());
         let dir = SessionDir::create(&spool.sessions(), session).map_err(io("make a session in", spool.root()))?;
         let begun = Self::announce_and_open(plan, (sinks, notify), &spool, &host, &chain, Timestamp::new(now), dir);
-        begun.map_err(|failure| failure.hint_if_none("nothing was started; see `hansard-record check`"))
+        let live = begun.map_err(|failure| failure.hint_if_none("nothing was started; see `hansard-record check`"))?;
+        // What others left is taken along; a thread that cannot be had takes nothing from this session.
+        let _ = leftovers::in_background(spool, host, session);
+        Ok(live)
     }
 
     fn announce_and_open(
@@ -123,6 +127,7 @@ impl Live {
             hansard: identity,
         };
         let who = Who::of(&header.hansard, config.events.command);
+        let whose = who.clone();
         let (header_line, identity) = header.to_line().map_err(Failure::new)?;
         let addresses: Vec<String> = sinks.iter().map(|one| one.address.to_string()).collect();
         let pace = pace(&sinks, config.ship.interval);
@@ -149,7 +154,7 @@ impl Live {
 
         let dir = Arc::new(dir);
         let sync = Arc::new(GroupSync::start(config.journal.sync_interval).map_err(Failure::new)?);
-        let shipper = Shipper::start(sinks, notify, &dir, chain).map_err(Failure::new)?;
+        let shipper = Shipper::start(sinks, notify, &dir, chain, whose, config.ship.behind).map_err(Failure::new)?;
         let (required, events) = (shipper.required(), shipper.events());
         let waker = shipper.waker();
         let closer = Closer::start(Arc::clone(&dir), Arc::clone(chain), move || waker.wake()).map_err(Failure::new)?;
@@ -157,12 +162,7 @@ impl Live {
             max_segment,
             interval_ms: ms(pace.first),
             later_interval_ms: ms(pace.later),
-            compression: Compression {
-                level: config.journal.level,
-                window_log: None,
-                bulk: true,
-                stores_small: true,
-            },
+            compression: Compression { level: config.journal.level, window_log: None, bulk: true, stores_small: true },
         };
         let stall = StallWatch::start(config.journal.stall).map_err(Failure::new)?;
         let recipients = plan.recipients.clone();
@@ -187,7 +187,8 @@ impl Live {
             .then(|| Prompts::new(&config.input.prompt_patterns).map(Masking::new))
             .transpose()
             .map_err(Failure::new)?;
-        let recorder = SessionRecorder::new(Session::new(segments, masking, limit, quota, stall));
+        let lag = LagBounds { lag: shipper.lag(), behind: config.ship.behind, max: config.ship.max_lag };
+        let recorder = SessionRecorder::new(Session::new(segments, masking, limit, quota, lag, stall));
         let checkpoints =
             Checkpoints::start(Arc::clone(chain), spool.clone(), Arc::clone(&dir), about, shipper.waker())
                 .map_err(Failure::new)?;
@@ -239,7 +240,7 @@ fn or_all(behind: Vec<Status>, addresses: &[String]) -> Vec<Status> {
 }
 
 fn blocked(blocked: Blocked) -> Failure {
-    let (Blocked::Full(text) | Blocked::Refused(text) | Blocked::Fatal(text)) = blocked;
+    let (Blocked::Full(text) | Blocked::Refused(text) | Blocked::Late(text) | Blocked::Fatal(text)) = blocked;
     Failure::new(format_args!("the journal cannot be written: {text}"))
 }
 

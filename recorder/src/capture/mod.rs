@@ -8,6 +8,7 @@ mod bulk;
 pub mod clock;
 pub mod epoch;
 mod hold;
+pub mod lagging;
 pub mod masking;
 pub mod quota;
 pub mod recorder;

@@ -40,6 +40,8 @@ pub enum Blocked {
     Full(String),
     /// The disk refuses: the segment was given up where that helps, and waiting may.
     Refused(String),
+    /// What is sealed must reach a place first.
+    Late(String),
     /// Nothing can be sealed any more.
     Fatal(String),
 }

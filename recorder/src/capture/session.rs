@@ -16,6 +16,7 @@ use super::batch::Batch;
 use super::bounded::Bounded;
 use super::clock::{Change, Watch};
 use super::hold::Hold;
+use super::lagging::{LagBounds, Lagging};
 use super::masking::{Masking, Release};
 use super::quota::{Measured, Quota, Room};
 use super::segments::{Blocked, Segments};
@@ -66,6 +67,7 @@ pub struct Session {
     bounds: Bounds,
     clocks: Watch,
     quota: Measured,
+    lagging: Lagging,
     looked_ms: u64,
     /// Output that policy had shown and not recorded: since when, and how much.
     dropped: Option<(u64, u64)>,
@@ -108,6 +110,7 @@ impl Session {
         masking: Option<Masking>,
         limit: Option<u64>,
         quota: Quota,
+        lag: LagBounds,
         stall: StallWatch,
     ) -> Self {
         Self {
@@ -117,6 +120,7 @@ impl Session {
                 .map_or(Bounds::None, |n| Bounds::Each(Box::new([Bounded::new(n), Bounded::new(n), Bounded::new(n)]))),
             clocks: Watch::new(),
             quota: Measured::new(quota),
+            lagging: Lagging::new(lag),
             looked_ms: 0,
             dropped: None,
             unshown: None,
@@ -141,6 +145,7 @@ impl Session {
     /// The child has ended: what it wrote is all that still comes.
     pub fn last(&mut self) {
         self.quota.ignore();
+        self.lagging.ignore();
         self.ending = Ending::Last;
         if self.hold.is_on() {
             self.needs_reserve();
@@ -269,7 +274,7 @@ impl Session {
     /// Makes lines of a message; an error leaves it as it was.
     fn stage(&mut self, number: u64, time_us: u64, message: &Message<'_>) -> Result<(), Blocked> {
         let t_ms = time_us / 1_000;
-        match (self.quota.room(), message) {
+        match (self.room(), message) {
             (Room::No(blocked), Message::Output { .. }) => return Err(blocked),
             (Room::Drop, Message::Output { bytes, .. }) => {
                 let (since, amount) = self.dropped.unwrap_or((t_ms, 0));
@@ -282,6 +287,14 @@ impl Session {
         }
         self.staged = number;
         Ok(())
+    }
+
+    /// Whether output is recorded now.
+    fn room(&self) -> Room {
+        match self.quota.room() {
+            Room::Yes => self.lagging.room(),
+            other => other,
+        }
     }
 
     /// Writes all that is staged; what it holds is accepted then.
@@ -368,11 +381,12 @@ impl Session {
             Ok(()) => return,
             Err(Blocked::Fatal(text)) => return self.fails(text),
             Err(Blocked::Full(text)) => (text, "free space there and it goes on"),
+            Err(Blocked::Late(text)) => (text, "it goes on when that is delivered"),
             Err(Blocked::Refused(text)) => match self.segments.abandon(&text) {
                 // The next segment is another file, which is tried soon.
                 Ok(true) => return self.hold.again(now_us),
                 Err(Blocked::Fatal(text)) => return self.fails(text),
-                Ok(false) | Err(Blocked::Full(_) | Blocked::Refused(_)) => (text, "it is tried again"),
+                Ok(false) | Err(_) => (text, "it is tried again"),
             },
         };
         self.hold.again(now_us);
@@ -426,7 +440,7 @@ impl Session {
             self.stage_gap(t_ms, &gap);
         }
         let (measured, warning) = self.quota.look(t_ms);
-        if let Some(text) = warning {
+        for text in warning.into_iter().chain(self.lagging.look()) {
             self.stage_notice(t_ms, &text);
             self.flush()?;
             self.replies.push_back(Reply::Notice(text));
@@ -458,6 +472,7 @@ impl Session {
     pub fn finish(&mut self, t_ms: u64, stop: Stop) -> Result<(), Blocked> {
         self.segments.closer().ending();
         self.quota.ignore();
+        self.lagging.ignore();
         if self.hold.is_on() {
             // Never shown, and what is left of the reserve is for the end.
             self.drop_inbox(t_ms);

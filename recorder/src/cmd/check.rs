@@ -6,13 +6,13 @@ use std::io::Write as _;
 
 use hansard_sinks::address::{Scheme, redacted};
 use hansard_sinks::webhook::{SECRET, SECRET_FILE, Secret};
-use hansard_sinks::{Finding, Level, Probe};
+use hansard_sinks::{Address, Finding, Level, Probe};
 
 use super::run::or_first_use_store;
 use crate::capture::who::Host;
 use crate::cli::CheckArgs;
 use crate::config::Config;
-use crate::destinations;
+use crate::destinations::{self, Notify};
 use crate::first_use::{self, OWN_PAST, Source};
 use crate::host_chain::HostChain;
 use crate::journal::spool::Spool;
@@ -67,6 +67,7 @@ fn notifies(config: &Config, findings: &mut Vec<Finding>) {
         Ok(opened) => opened,
         Err(failure) => return findings.push(Finding::new("events", Level::Failed, failure.what)),
     };
+    findings.push(beyond_reach(config, &opened));
     for one in opened {
         let webhook = matches!(one.address.scheme(), Scheme::Http | Scheme::Https);
         let (level, what) = match (webhook, Secret::of_environment()) {
@@ -78,6 +79,31 @@ fn notifies(config: &Config, findings: &mut Vec<Finding>) {
         };
         findings.push(Finding::new("events", level, what));
     }
+}
+
+/// Whether somebody who has the credentials of the stores could take away every trace of a session: the signed lines of
+/// the host chain are in the events, too.
+fn beyond_reach(config: &Config, notifies: &[Notify]) -> Finding {
+    let stores: Vec<Scheme> = destinations::addresses(config).unwrap_or_default().iter().map(Address::scheme).collect();
+    let is_beyond = |one: &&Notify| match one.address.scheme() {
+        Scheme::File => false,
+        Scheme::Http | Scheme::Https => true,
+        // The same kind of place is reached with the same credentials.
+        other => !stores.contains(&other),
+    };
+    let (level, what) = match notifies.iter().find(is_beyond) {
+        Some(one) => (
+            Level::Ok,
+            format!("{} is told of every session, beyond the reach of the stores' credentials", one.address),
+        ),
+        None => (
+            Level::Warning,
+            "no event sink is beyond the reach of the stores' credentials: who has those could take a session away \
+             without a trace; add a webhook to notify, or a sink of another kind"
+                .into(),
+        ),
+    };
+    Finding::new("event witness", level, what)
 }
 
 /// The chain that this spool has; zeros before its first session.

@@ -24,6 +24,7 @@
 
 pub mod closing;
 pub mod file;
+pub mod lag;
 pub mod outbox;
 pub mod recovery;
 pub mod session_dir;

@@ -19,7 +19,6 @@ use crate::host_chain::HostChain;
 
 const STARTED: &str = "started";
 const STOPPED: &str = "stopped";
-const CHECKPOINT: &str = "checkpoint";
 
 /// The file that holds what the end was, from before the `end` entry on.
 const SUMMARY: &str = "summary";
@@ -163,11 +162,13 @@ pub fn settle(dir: &SessionDir, chain: &HostChain, about: &About) -> io::Result<
     last.map_or(Ok(()), |entry| stopped(dir, about, entry))
 }
 
-/// Removes checkpoints' events that everybody has, but the highest file: the next number is read from it.
+/// Removes events that everybody has and nobody looks for any more, so all but those of start and end, and the highest
+/// file: the next number is read from it.
 pub fn release(dir: &SessionDir, everywhere: u32) -> io::Result<()> {
     let there = list(dir.path())?;
     let highest = there.last().map_or(0, |last| last.number);
-    let passed = there.iter().filter(|w| w.word == CHECKPOINT && w.number < everywhere && w.number < highest);
+    let passed =
+        there.iter().filter(|w| w.number < everywhere && w.number < highest && ![STARTED, STOPPED].contains(&&*w.word));
     for waiting in passed {
         match std::fs::remove_file(&waiting.path) {
             // Another sink's thread was faster.

@@ -69,9 +69,13 @@ impl SessionDir {
     /// Makes the folder of a new session and locks it.
     pub fn create(sessions: &Path, session: SessionId) -> io::Result<Self> {
         let path = sessions.join(session.to_string());
-        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
-        let lock = File::create_new(path.join("lock"))?;
+        // Locked before it has its name: whoever looks for sessions that nobody runs must not find this one between the
+        // two. A crash there leaves an empty folder under a name that is no session's.
+        let unnamed = sessions.join(format!("{session}.new"));
+        std::fs::DirBuilder::new().mode(0o700).create(&unnamed)?;
+        let lock = File::create_new(unnamed.join("lock"))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        std::fs::rename(&unnamed, &path)?;
         Ok(Self { path, session, events: Mutex::default(), _lock: lock })
     }
 

@@ -5,19 +5,23 @@
 
 pub mod announce;
 pub mod deliver;
+pub mod leftovers;
+mod watch;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use hansard_schemas::event::Who;
 use hansard_sinks::{Class, EventSink, Sink, SinkError};
-
-use crate::destinations::{Destination, Notify};
 use rand::Rng as _;
 
 use self::announce::{deliver_events, release_events};
 use self::deliver::{Delivery, deliver, release};
+use self::watch::{Health, Watch};
+use crate::destinations::{Destination, Notify};
 use crate::host_chain::HostChain;
+use crate::journal::lag::Lag;
 use crate::journal::session_dir::SessionDir;
 
 /// First and longest pause between tries.
@@ -41,7 +45,18 @@ struct State {
     /// How many rounds each sink has finished without an error.
     done: Vec<u64>,
     status: Vec<Status>,
+    health: Vec<Health>,
     stopping: bool,
+}
+
+impl State {
+    /// Something new waits for every place, since now where nothing waited before.
+    fn wake(&mut self, now: Instant) {
+        self.rounds += 1;
+        for health in &mut self.health {
+            health.waiting.get_or_insert(now);
+        }
+    }
 }
 
 type Shared = Arc<(Mutex<State>, Condvar)>;
@@ -58,7 +73,7 @@ pub struct Waker(Shared);
 impl Waker {
     /// Wakes them.
     pub fn wake(&self) {
-        locked(&self.0).rounds += 1;
+        locked(&self.0).wake(Instant::now());
         self.0.1.notify_all();
     }
 }
@@ -69,26 +84,45 @@ pub struct Shipper {
     shared: Shared,
     required: Arc<[String]>,
     events: Arc<[String]>,
+    lag: Arc<Lag>,
     _threads: Vec<JoinHandle<()>>,
 }
 
 impl Shipper {
-    /// Starts one thread for each sink, and for each place that takes events only.
+    /// Starts one thread for each sink, and for each place that takes events only; and one that says what is `behind`.
     pub fn start(
         sinks: Vec<Destination>,
         notify: Vec<Notify>,
         dir: &Arc<SessionDir>,
         chain: &Arc<HostChain>,
+        who: Who,
+        behind: Duration,
     ) -> std::io::Result<Self> {
         let addresses = sinks.iter().map(|one| &one.address).chain(notify.iter().map(|one| &one.address));
         let status: Vec<Status> =
             addresses.map(|address| Status { address: address.to_string(), ..Status::default() }).collect();
         let events: Arc<[String]> = notify.iter().map(|one| one.sink.place().to_owned()).collect();
-        let required = sinks.iter().filter(|one| one.address.required());
-        let required: Arc<[String]> = required.map(|one| one.sink.place().to_owned()).collect();
-        let state = State { rounds: 1, done: vec![0; sinks.len() + notify.len()], status, stopping: false };
+        let counted: Vec<usize> = (0..sinks.len()).filter(|place| sinks[*place].address.required()).collect();
+        let required: Arc<[String]> = counted.iter().map(|place| sinks[*place].sink.place().to_owned()).collect();
+        let places = sinks.iter().map(|one| one.sink.place()).chain(notify.iter().map(|one| one.sink.place()));
+        let shown: Vec<String> = status.iter().map(|status| status.address.clone()).collect();
+        let targets = shown.iter().cloned().zip(places.map(str::to_owned)).collect();
+        let count = status.len();
+        let health = vec![Health { waiting: Some(Instant::now()), failing: None }; count];
+        let state = State { rounds: 1, done: vec![0; count], status, health, stopping: false };
         let shared: Shared = Arc::new((Mutex::new(state), Condvar::new()));
-        let mut threads = Vec::new();
+        let lag = Arc::new(Lag::new(shown));
+        let watch = Watch {
+            shared: Arc::clone(&shared),
+            dir: Arc::clone(dir),
+            chain: chain.id(),
+            who,
+            behind,
+            targets,
+            counted,
+            lag: Arc::clone(&lag),
+        };
+        let mut threads = vec![std::thread::Builder::new().name("watch".into()).spawn(move || watch.run())?];
         let sinks = sinks.into_iter().map(|one| Target::Recordings(one.sink));
         let targets = sinks.chain(notify.into_iter().map(|one| Target::Events(one.sink)));
         for (place, target) in targets.enumerate() {
@@ -103,7 +137,7 @@ impl Shipper {
             };
             threads.push(std::thread::Builder::new().name("ship".into()).spawn(move || one.run())?);
         }
-        Ok(Self { shared, required, events, _threads: threads })
+        Ok(Self { shared, required, events, lag, _threads: threads })
     }
 
     /// The places without which nothing leaves the spool.
@@ -116,18 +150,22 @@ impl Shipper {
         Arc::clone(&self.events)
     }
 
+    /// How late delivery to the required places is.
+    pub fn lag(&self) -> Arc<Lag> {
+        Arc::clone(&self.lag)
+    }
+
     /// For whoever closes something.
     pub fn waker(&self) -> Waker {
         Waker(Arc::clone(&self.shared))
     }
 
-    /// Waits until every sink has what was closed before this call; calls `progress` now and then.
+    /// Waits until every sink has all that is closed; calls `progress` now and then.
     pub fn wait_caught_up(&self, limit: Duration, mut progress: impl FnMut(&[Status])) -> bool {
         let end = std::time::Instant::now() + limit;
-        let target = locked(&self.shared).rounds;
         loop {
             let guard = locked(&self.shared);
-            if guard.done.iter().all(|done| *done >= target) {
+            if guard.done.iter().all(|done| *done >= guard.rounds) {
                 return true;
             }
             let left = end.saturating_duration_since(std::time::Instant::now());
@@ -174,7 +212,7 @@ impl One {
     fn run(self) {
         let mut pause = BACKOFF.0;
         loop {
-            let round = {
+            let (round, begun) = {
                 let state = locked(&self.shared);
                 let place = self.place;
                 let waited = self.shared.1.wait_while(state, |s| !s.stopping && s.done[place] >= s.rounds);
@@ -182,12 +220,12 @@ impl One {
                 if state.stopping {
                     return;
                 }
-                state.rounds
+                (state.rounds, Instant::now())
             };
             match self.deliver() {
                 Ok(delivery) => {
                     pause = BACKOFF.0;
-                    self.note(round, &delivery);
+                    self.note(round, begun, &delivery);
                     // What cannot be removed stays, and costs space only.
                     let _ = release(&self.dir, &self.required);
                     let _ = release_events(&self.dir, &[&self.required[..], &self.events[..]].concat());
@@ -216,9 +254,12 @@ impl One {
         }
     }
 
-    fn note(&self, round: u64, delivery: &Delivery) {
+    fn note(&self, round: u64, begun: Instant, delivery: &Delivery) {
         let mut state = locked(&self.shared);
         state.done[self.place] = round;
+        // What came while this round ran waits since it began, or less.
+        let waiting = (state.rounds > round).then_some(begun);
+        state.health[self.place] = Health { waiting, failing: None };
         let status = &mut state.status[self.place];
         status.caught_up = true;
         status.trouble = delivery.conflict.clone();
@@ -228,6 +269,7 @@ impl One {
 
     fn refused(&self, why: String) {
         let mut state = locked(&self.shared);
+        state.health[self.place].failing.get_or_insert_with(Instant::now);
         let status = &mut state.status[self.place];
         status.caught_up = false;
         status.trouble = Some(why);
