@@ -7,4 +7,13 @@
 // Tests fail by panicking, their shared functions too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bad_input;
+mod events;
+mod everywhere;
+mod intruders;
+mod loss_window;
+mod names;
+mod outages;
 mod servers;
+mod shipped;
+mod sick_store;
