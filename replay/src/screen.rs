@@ -68,8 +68,6 @@ pub struct Screen {
     held: Option<char>,
     feed: LineFeed,
     clipped: bool,
-    /// Whether the last bytes of a stream ended inside a character.
-    inside: [bool; 2],
 }
 
 impl Screen {
@@ -85,7 +83,6 @@ impl Screen {
             held: None,
             feed,
             clipped,
-            inside: [false; 2],
         }
     }
 
@@ -96,14 +93,11 @@ impl Screen {
 
     /// As [`Screen::write`], and tells an observer, which sees lines leave at the top.
     pub fn write_with<O: Observer>(&mut self, stream: Stream, raw: &[u8], observer: &mut O) {
-        let (decoder, inside) = match stream {
-            Stream::Output => (&mut self.output, &mut self.inside[0]),
-            Stream::Error => (&mut self.error, &mut self.inside[1]),
+        let decoder = match stream {
+            Stream::Output => &mut self.output,
+            Stream::Error => &mut self.error,
         };
         let text = decoder.push(raw);
-        if !raw.is_empty() {
-            *inside = ends_inside(raw);
-        }
         self.show(&text, observer);
     }
 
@@ -167,7 +161,7 @@ impl Screen {
 
     /// The state now, or `None` in the middle of an escape sequence or a character, from where it could not go on.
     pub fn keyframe(&mut self) -> Option<Keyframe> {
-        if self.parser.state != State::Ground || self.inside.contains(&true) {
+        if self.parser.state != State::Ground || self.output.is_inside() || self.error.is_inside() {
             return None;
         }
         self.settle();
@@ -182,7 +176,6 @@ impl Screen {
         self.output = Decoder::default();
         self.error = Decoder::default();
         self.held = None;
-        self.inside = [false; 2];
         self.clipped = keyframe.clipped;
     }
 
@@ -253,15 +246,6 @@ fn bounded(size: Size) -> (usize, usize, bool) {
     let cols = usize::from(size.cols).min(COLS_MAX);
     let rows = usize::from(size.rows).min(CELLS_MAX / cols);
     (cols, rows, cols < usize::from(size.cols) || rows < usize::from(size.rows))
-}
-
-/// Whether bytes end in the first part of a character.
-fn ends_inside(raw: &[u8]) -> bool {
-    let tail = &raw[raw.len().saturating_sub(3)..];
-    // Only the last lead byte counts: what stands before it is complete or broken, either way over.
-    tail.iter()
-        .rposition(|byte| *byte >= 0xC0)
-        .is_some_and(|at| matches!(std::str::from_utf8(&tail[at..]), Err(error) if error.error_len().is_none()))
 }
 
 #[cfg(test)]

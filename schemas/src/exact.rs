@@ -227,6 +227,11 @@ impl Decoder {
         String::from_utf8_lossy(&self.splitter.push(bytes)).into_owned()
     }
 
+    /// Whether the bytes so far end in the first part of a character.
+    pub fn is_inside(&self) -> bool {
+        !self.splitter.pending().is_empty()
+    }
+
     /// Text of what is left when the stream ends: nothing, or one U+FFFD.
     pub fn finish(&mut self) -> String {
         String::from_utf8_lossy(&self.splitter.take()).into_owned()
