@@ -45,8 +45,8 @@ pub struct Notify {
     pub sink: Arc<dyn EventSink>,
 }
 
-/// Opens the places of `notify`.
-pub fn open_notifies(config: &Config) -> Result<Vec<Notify>, Failure> {
+/// Opens the places of `notify`. None of them may be a store of this configuration: those get all events as objects.
+pub fn open_notifies(config: &Config, stores: &[Destination]) -> Result<Vec<Notify>, Failure> {
     let unusable = |e: SinkError| {
         Failure::new(format_args!("the event sink cannot be used: {e}"))
             .hint("an address is like https://hooks.example.org/hansard or file:///var/log/hansard.ndjson")
@@ -57,6 +57,10 @@ pub fn open_notifies(config: &Config) -> Result<Vec<Notify>, Failure> {
         let sink = open_notify(&address).map_err(unusable)?;
         if opened.iter().any(|other| other.sink.place() == sink.place()) {
             return Err(Failure::new(format_args!("{address} is named twice for events")).hint("name each place once"));
+        }
+        if stores.iter().any(|store| store.sink.place() == sink.place()) {
+            return Err(Failure::new(format_args!("{address} is named for events, and is a store"))
+                .hint("leave it out of `notify`: every store gets the events as objects"));
         }
         opened.push(Notify { address, sink });
     }
@@ -126,7 +130,7 @@ pub fn pace(destinations: &[Destination], interval: Duration) -> Pace {
 mod tests {
     use std::time::Duration;
 
-    use super::{addresses, open, pace};
+    use super::{addresses, open, open_notifies, pace};
     use crate::config::{Config, parse};
 
     fn config(text: &str) -> Config {
@@ -150,6 +154,13 @@ mod tests {
         assert!(none.what.contains("no sink is required"), "{}", none.what);
         let unknown = open(&config("[[sink]]\nurl = 'file:///srv/a'\nregoin = 'x'")).err().unwrap();
         assert!(unknown.what.contains("no option regoin"), "{}", unknown.what);
+    }
+
+    #[test]
+    fn a_store_is_no_place_for_events_besides() {
+        let config = config("to = ['/srv/a']\nnotify = ['file:///srv//a']\n");
+        let refused = open_notifies(&config, &open(&config).unwrap()).err().unwrap();
+        assert!(refused.what.contains("is a store"), "{}", refused.what);
     }
 
     #[test]

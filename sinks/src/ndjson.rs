@@ -19,6 +19,7 @@ const RENAMED_MAX: u32 = 8;
 #[derive(Debug)]
 pub struct NdjsonSink {
     address: String,
+    place: String,
     path: PathBuf,
 }
 
@@ -28,7 +29,8 @@ impl NdjsonSink {
         if address.body().ends_with('/') {
             return Err(address.bad("events go into a file: give its path, such as file:///var/log/hansard.ndjson"));
         }
-        Ok(Self { address: address.to_string(), path: file::path_of(address)? })
+        let path = file::path_of(address)?;
+        Ok(Self { address: address.to_string(), place: file::place_of(&path), path })
     }
 
     fn append(&self, line: &[u8]) -> io::Result<()> {
@@ -106,7 +108,7 @@ impl EventSink for NdjsonSink {
     }
 
     fn place(&self) -> &str {
-        &self.address
+        &self.place
     }
 }
 

@@ -6,13 +6,13 @@ use std::io::Write as _;
 
 use hansard_sinks::address::{Scheme, redacted};
 use hansard_sinks::webhook::{SECRET, SECRET_FILE, Secret};
-use hansard_sinks::{Address, Finding, Level, Probe};
+use hansard_sinks::{Finding, Level, Probe};
 
 use super::run::or_first_use_store;
 use crate::capture::who::Host;
 use crate::cli::CheckArgs;
 use crate::config::Config;
-use crate::destinations::{self, Notify};
+use crate::destinations::{self, Destination, Notify};
 use crate::first_use::{self, OWN_PAST, Source};
 use crate::host_chain::HostChain;
 use crate::journal::spool::Spool;
@@ -30,8 +30,8 @@ pub fn run(args: &CheckArgs) -> Result<i32, Failure> {
     spool(&config, &mut findings);
     recipients(&config, &mut findings);
     keys_in_memory(&mut findings);
-    sinks(&config, &mut findings);
-    notifies(&config, &mut findings);
+    let stores = sinks(&config, &mut findings);
+    notifies(&config, &stores, &mut findings);
     findings.push(Finding {
         part: "witness".into(),
         level: Level::Warning,
@@ -44,10 +44,13 @@ pub fn run(args: &CheckArgs) -> Result<i32, Failure> {
 }
 
 /// Opens every sink and has it try itself.
-fn sinks(config: &Config, findings: &mut Vec<Finding>) {
+fn sinks(config: &Config, findings: &mut Vec<Finding>) -> Vec<Destination> {
     let destinations = match destinations::open(config) {
         Ok(destinations) => destinations,
-        Err(failure) => return findings.push(Finding::new("sink", Level::Failed, failure.what)),
+        Err(failure) => {
+            findings.push(Finding::new("sink", Level::Failed, failure.what));
+            return Vec::new();
+        }
     };
     let probe = Probe { chain16: chain16(config), max_segment: config.journal.max_segment };
     for one in &destinations {
@@ -59,15 +62,16 @@ fn sinks(config: &Config, findings: &mut Vec<Finding>) {
         let what = "every sink is a directory of this host: a recording leaves the machine with none of them";
         findings.push(Finding::new("off the host", Level::Warning, what));
     }
+    destinations
 }
 
 /// Whether every event sink can be opened, and its events be told from forged ones.
-fn notifies(config: &Config, findings: &mut Vec<Finding>) {
-    let opened = match destinations::open_notifies(config) {
+fn notifies(config: &Config, stores: &[Destination], findings: &mut Vec<Finding>) {
+    let opened = match destinations::open_notifies(config, stores) {
         Ok(opened) => opened,
         Err(failure) => return findings.push(Finding::new("events", Level::Failed, failure.what)),
     };
-    findings.push(beyond_reach(config, &opened));
+    findings.push(beyond_reach(stores, &opened));
     for one in opened {
         let webhook = matches!(one.address.scheme(), Scheme::Http | Scheme::Https);
         let (level, what) = match (webhook, Secret::of_environment()) {
@@ -83,13 +87,12 @@ fn notifies(config: &Config, findings: &mut Vec<Finding>) {
 
 /// Whether somebody who has the credentials of the stores could take away every trace of a session: the signed lines of
 /// the host chain are in the events, too.
-fn beyond_reach(config: &Config, notifies: &[Notify]) -> Finding {
-    let stores: Vec<Scheme> = destinations::addresses(config).unwrap_or_default().iter().map(Address::scheme).collect();
+fn beyond_reach(stores: &[Destination], notifies: &[Notify]) -> Finding {
     let is_beyond = |one: &&Notify| match one.address.scheme() {
         Scheme::File => false,
         Scheme::Http | Scheme::Https => true,
         // The same kind of place is reached with the same credentials.
-        other => !stores.contains(&other),
+        other => stores.iter().all(|store| store.address.scheme() != other),
     };
     let (level, what) = match notifies.iter().find(is_beyond) {
         Some(one) => (

@@ -32,7 +32,7 @@ pub fn run(args: RunArgs) -> Result<i32, Failure> {
     let stated = merge(&mut config, args)?;
     or_first_use_store(&mut config)?;
     let sinks = destinations::open(&config)?;
-    let notify = destinations::open_notifies(&config)?;
+    let notify = destinations::open_notifies(&config, &sinks)?;
     let (recipients, source) = first_use::recipients(&config, true)?;
     let interactive = hansard_tee::on_terminal();
     announce(&source, quiet);

@@ -41,6 +41,11 @@ fn of_path(path: &Path) -> String {
     format!("file://{}", percent_encode(path.as_os_str().as_bytes()))
 }
 
+/// The same for every way of writing a path.
+pub(crate) fn place_of(path: &Path) -> String {
+    of_path(&plain(path))
+}
+
 /// The path without what changes nothing: `.` and doubled slashes. Links are not followed: the place may not exist yet.
 fn plain(path: &Path) -> PathBuf {
     path.components().filter(|part| *part != Component::CurDir).collect()

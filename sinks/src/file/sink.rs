@@ -17,7 +17,7 @@ use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::beneath::{self, failed};
-use super::{UNFINISHED, of_path, plain};
+use super::{UNFINISHED, of_path, place_of};
 use crate::{Address, Finding, Level, Limits, Probe, Put, Result, Sink, SinkError};
 
 /// A directory that takes objects.
@@ -33,7 +33,7 @@ impl FileSink {
     /// A sink over `root`, which is created (0700, with its parents) at the first put.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
-        let place = of_path(&plain(&root));
+        let place = place_of(&root);
         Self { address: of_path(&root), place, root, last: Mutex::new(None) }
     }
 

@@ -32,9 +32,8 @@ pub(super) fn run(sink: &S3Sink, probe: &Probe) -> Vec<Finding> {
     let mode = if options.checksums { "when_supported" } else { "when_required" };
     add(&mut findings, "checksum", Level::Ok, format!("{mode} works"));
     match sink.once(&name, b"hansard check, other bytes\n") {
-        Ok(Once::Taken(date)) => {
+        Ok(Once::Taken) => {
             add(&mut findings, "conditional put", Level::Ok, "a second put under one name is refused".into());
-            findings.extend(date.and_then(|date| clock(&date)));
         }
         Ok(Once::Stored) => {
             let what = "the store took other bytes under a name that was taken: whoever may put can overwrite there; \
@@ -43,6 +42,7 @@ pub(super) fn run(sink: &S3Sink, probe: &Probe) -> Vec<Finding> {
         }
         Err(error) => add(&mut findings, "conditional put", Level::Failed, told(&error)),
     }
+    findings.extend(date(sink, &name).and_then(|date| clock(&date)));
     rights(sink, &name, &mut findings);
     versioning(sink, &mut findings);
     findings
@@ -53,6 +53,17 @@ fn told(error: &SinkError) -> String {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
     }
+}
+
+/// The server's time, from its answer about an object that is not there: refusals come with all their headers.
+fn date(sink: &S3Sink, name: &str) -> Option<String> {
+    let name = format!("{name}-absent");
+    let key = key(&sink.connection.options.prefix, &name).ok()?;
+    let head = sink
+        .connection
+        .answer(&name, "look for", 0, |client, options| client.head_object().bucket(options.bucket).key(key).send());
+    let answer = head.ok()?.err()?;
+    answer.raw_response()?.headers().get("date").map(str::to_owned)
 }
 
 fn clock(date: &str) -> Option<Finding> {

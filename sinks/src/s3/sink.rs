@@ -29,8 +29,8 @@ pub struct S3Sink {
 pub(super) enum Once {
     /// It is there now.
     Stored,
-    /// The name was taken; the server's time, as its answer has it.
-    Taken(Option<String>),
+    /// The name was taken.
+    Taken,
 }
 
 impl S3Sink {
@@ -47,10 +47,7 @@ impl S3Sink {
         let answer = self.connection.answer(name, "put", length, |client, options| put(client, options, key, bytes))?;
         match answer {
             Ok(()) => Ok(Once::Stored),
-            Err(error) if status(&error) == 412 => {
-                let date = error.raw_response().and_then(|response| response.headers().get("date"));
-                Ok(Once::Taken(date.map(str::to_owned)))
-            }
+            Err(error) if status(&error) == 412 => Ok(Once::Taken),
             Err(error) => Err(failed(name, "put", &error)),
         }
     }
@@ -120,7 +117,7 @@ impl Sink for S3Sink {
         }
         match self.once(name, bytes)? {
             Once::Stored => Ok(Put::Stored),
-            Once::Taken(_) => match self.same(name, bytes)? {
+            Once::Taken => match self.same(name, bytes)? {
                 Some(true) => Ok(Put::Already),
                 Some(false) => Ok(Put::Conflict),
                 None => Ok(Put::Taken),
