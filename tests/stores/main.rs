@@ -11,6 +11,7 @@ mod bad_input;
 mod events;
 mod everywhere;
 mod intruders;
+mod lagging;
 mod loss_window;
 mod names;
 mod outages;
