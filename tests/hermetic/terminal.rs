@@ -53,7 +53,7 @@ fn a_command_that_cannot_run_leaves_the_terminal_as_it_was() {
     terminal.run(&home.record(["/nowhere/at/all"]));
     assert_eq!(terminal.status(SOON), 127);
     assert_eq!(modes(&terminal), before);
-    assert!(terminal.text().contains("/nowhere/at/all"), "{}", terminal.text());
+    terminal.wait_text("/nowhere/at/all");
 }
 
 #[test]
