@@ -204,12 +204,16 @@ fn a_session_whose_host_is_gone_is_running_then_silent_then_interrupted_then_rec
     clock.set_by(-2 * HOUR);
     verify(&clock, "silent since", 1);
     clock.set_by(HOUR);
-    // The host has booted again and records something else.
+    // The host has booted again and records something else. What the first session left is out of its reach: it would
+    // close it.
+    let left = home.spool().join("sessions").join(&id);
+    std::fs::rename(&left, home.join("left")).expect("put aside");
     let boot = home.write_private("boot", "01234567-89ab-4cde-8f01-23456789abcd\n");
     let script = "mount --bind \"$0\" /proc/sys/kernel/random/boot_id && exec \"$@\"";
     let unshare = ["-m", "/bin/sh", "-c", script, boot.to_str().expect("a path")];
     home.record_sh("echo next").within(programs::outside("unshare"), unshare).ok();
     verify(&clock, "interrupted", 1);
+    std::fs::rename(home.join("left"), &left).expect("put back");
     // Closed or not, what is there can be read.
     let shown = terminal.drained();
     let kept = home.raw(&id);

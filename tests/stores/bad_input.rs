@@ -1,13 +1,13 @@
 //! Places that cannot work, each with an error that names what is wrong and a code: for who asks (`check`), who ships, who
 //! reads. A session is recorded all the same where the place may come back, and not started where the address cannot be one.
 
-use hansard_tests::LONG;
 use hansard_tests::call::{Call, code, said};
 use hansard_tests::servers::kafka::{Kafka, STRANGER};
 use hansard_tests::servers::proxy::{Fault, Proxy};
 use hansard_tests::servers::seaweed::{Identity, Seaweed};
 use hansard_tests::servers::tls::Tls;
 use hansard_tests::terminal::Terminal;
+use hansard_tests::{LONG, programs};
 use std::time::Duration;
 
 use crate::shipped::{INTERVAL, Shipped, ship};
@@ -149,6 +149,12 @@ fn a_topic_that_takes_less_than_a_segment() {
     let place = broker.url("small");
     let shipped = recorder_of(&[&place]);
     says(&shipped.recorder(&["check"]), 1, &["max.message.bytes", "20000"]);
+    // Who records all the same is told, and keeps it.
+    let emit = programs::own("emit").display().to_string();
+    let run = shipped.run(&[&emit, "--raw", "random", "3", "200000", "4096"]).output();
+    assert!(code(&run) == 0 && said(&run).contains("not all delivered"), "{}", said(&run));
+    assert!(shipped.waiting() > 0, "nothing is kept");
+    says(&shipped.recorder(&["ship"]), 1, &["small.recordings", "too large"]);
 }
 
 #[test]

@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 use crate::shipped::{INTERVAL, Shipped, Typist, in_bucket, outage, ship};
 
 /// The key of webhooks' signatures in these tests, as receivers write it.
-const SECRET: &str = "whsec_aGFuc2FyZCB0ZXN0cyBhIHdlYmhvb2sgc2VjcmV0";
+pub const SECRET: &str = "whsec_aGFuc2FyZCB0ZXN0cyBhIHdlYmhvb2sgc2VjcmV0";
 
 /// What the outside judges understood of deliveries.
-fn judged(cases: &[Value]) -> Vec<Value> {
+pub fn judged(cases: &[Value]) -> Vec<Value> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let python = format!("{root}/.ci/venv/bin/python");
     let mut judge = Command::new(&python)
@@ -58,7 +58,8 @@ fn fits_the_schema(body: &str) {
     }
 }
 
-fn of_webhook(delivery: &Delivery) -> Value {
+/// A delivery to a webhook, for [`judged`].
+pub fn of_webhook(delivery: &Delivery) -> Value {
     let headers: BTreeMap<String, &str> =
         delivery.request.headers.iter().map(|(n, v)| (n.to_ascii_lowercase(), v.as_str())).collect();
     json!({ "how": "http", "headers": headers, "body": String::from_utf8_lossy(&delivery.request.body), "secret": SECRET })

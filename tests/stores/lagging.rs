@@ -8,6 +8,7 @@ use hansard_tests::servers::webhook::{Delivery, Webhook};
 use hansard_tests::{LONG, wait_until};
 use serde_json::{Value, json};
 
+use crate::events::{SECRET, judged, of_webhook};
 use crate::shipped::{Shipped, Typist, wait_first_segment};
 
 /// What the events of one type say, in the order in which they came.
@@ -22,7 +23,7 @@ fn lag_is_told_and_holds_output_until_it_is_over() {
     let place = bucket.url("p");
     let notify = format!("notify = {}", json!([receiver.url()]));
     let ship = "[ship]\ninterval = \"500ms\"\nfinal_wait = \"60s\"\nbehind = \"2s\"\nmax_lag = \"12s\"\n";
-    let shipped = Shipped::to(&[&place], &format!("{notify}\n{ship}"));
+    let shipped = Shipped::to(&[&place], &format!("{notify}\n{ship}")).env("HANSARD_WEBHOOK_SECRET", SECRET);
     let mut typist = Typist::at(&shipped);
     wait_first_segment(&bucket, "p");
     typist.lines_for(Duration::from_secs(1));
@@ -69,4 +70,6 @@ fn lag_is_told_and_holds_output_until_it_is_over() {
     for kind in ["hansard.ship.behind", "hansard.sink.failing", "hansard.sink.recovered"] {
         assert_eq!(of_type(&taken, kind).len(), 1, "{kind}");
     }
+    let cases: Vec<Value> = taken.iter().map(of_webhook).collect();
+    assert_eq!(judged(&cases).len(), taken.len());
 }
