@@ -1,8 +1,10 @@
 //! A session recorded to a directory, S3 and Kafka at once is the same from all three, while it runs and afterwards.
 
+use hansard_tests::SOON;
 use hansard_tests::call::said;
 use hansard_tests::servers::kafka::{Kafka, WRITER};
 use hansard_tests::servers::seaweed::Seaweed;
+use hansard_tests::terminal::Terminal;
 
 use crate::shipped::{Shipped, Typist, each_once, in_bucket, in_directory, in_order, wait_shown};
 
@@ -74,6 +76,12 @@ fn a_session_is_the_same_from_everywhere() {
             assert_eq!(*one, other, "{place} differs from {file}");
         }
         shipped.assert_complete(place);
+    }
+    for place in places {
+        let mut player =
+            Terminal::running(&shipped.replay(place, &["play", "latest", "--quit-at-end", "--speed", "1000"]));
+        player.wait_text("line 1 of the session");
+        assert_eq!(player.status(SOON), 0, "{place}: {}", player.text());
     }
     // The same objects, to the byte.
     let (of_file, of_s3) = (in_directory(&store), in_bucket(&bucket, "a/b"));
