@@ -19,6 +19,7 @@ use hansard_schemas::session::Stop;
 use hansard_schemas::{SessionId, Timestamp};
 use rand::RngCore as _;
 
+use crate::capture::clock::ms;
 use crate::capture::lagging::LagBounds;
 use crate::capture::masking::{Masking, Prompts};
 use crate::capture::quota::Quota;
@@ -242,10 +243,6 @@ fn or_all(behind: Vec<Status>, addresses: &[String]) -> Vec<Status> {
 fn blocked(blocked: Blocked) -> Failure {
     let (Blocked::Full(text) | Blocked::Refused(text) | Blocked::Late(text) | Blocked::Fatal(text)) = blocked;
     Failure::new(format_args!("the journal cannot be written: {text}"))
-}
-
-fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn new_session(unix_ms: i64) -> SessionId {

@@ -66,25 +66,34 @@ fn at_rest(terminal: &Terminal) {
     });
 }
 
+/// How much the session on a full disk wants to show.
+const STREAM: usize = 20 << 20;
+
+/// A session whose output is held because its disk is full.
+fn held_on_a_full_disk(home: &Home) -> (SmallDisk, Terminal) {
+    // One segment that is never cut: nothing can be delivered to make room.
+    home.configure("[journal]\nmax_segment = 67108864\n[ship]\ninterval = \"1h\"\n");
+    let disk = SmallDisk::new(&home, "8m");
+    let emit = programs::own("emit");
+    let command = [emit.to_str().expect("a path"), "--raw", "random", "3", &STREAM.to_string(), "4096"];
+    let call = home.recorder(["run", "--quiet", "--spool"]).arg(&disk.0).arg("--").args(command);
+    let terminal = Terminal::raw_running(&call);
+    assert!(terminal.waits(LONG, |bytes| find(bytes, HELD.as_bytes()).is_some()), "the disk was never full");
+    at_rest(&terminal);
+    (disk, terminal)
+}
+
 #[test]
 fn a_full_disk_holds_the_output_until_there_is_space() {
     let _heavy = heavy();
     let home = Home::new();
-    // One segment that is never cut: nothing can be delivered to make room.
-    home.configure("[journal]\nmax_segment = 67108864\n[ship]\ninterval = \"1h\"\n");
-    let disk = SmallDisk::new(&home, "8m");
-    let (emit, length) = (programs::own("emit"), 20_usize << 20);
-    let command = [emit.to_str().expect("a path"), "--raw", "random", "3", &length.to_string(), "4096"];
-    let call = home.recorder(["run", "--quiet", "--spool"]).arg(&disk.0).arg("--").args(command);
-    let mut terminal = Terminal::raw_running(&call);
-    assert!(terminal.waits(LONG, |bytes| find(bytes, HELD.as_bytes()).is_some()), "the disk was never full");
-    at_rest(&terminal);
-    assert!(terminal.shown() < length);
+    let (disk, mut terminal) = held_on_a_full_disk(&home);
+    assert!(terminal.shown() < STREAM);
     disk.resize("100m");
     assert_eq!(terminal.status(LONG), 0);
     let shown = terminal.drained();
-    assert!(without_notices(&shown) == stream::random(3, length), "what was displayed is not the stream");
-    assert!(without_notices(&home.raw("latest")) == stream::random(3, length), "what was recorded is not the stream");
+    assert!(without_notices(&shown) == stream::random(3, STREAM), "what was displayed is not the stream");
+    assert!(without_notices(&home.raw("latest")) == stream::random(3, STREAM), "what was recorded is not the stream");
     home.assert_complete();
 }
 
@@ -92,14 +101,7 @@ fn a_full_disk_holds_the_output_until_there_is_space() {
 fn a_kill_on_a_full_disk_loses_nothing_that_was_displayed() {
     let _heavy = heavy();
     let home = Home::new();
-    home.configure("[journal]\nmax_segment = 67108864\n[ship]\ninterval = \"1h\"\n");
-    let disk = SmallDisk::new(&home, "8m");
-    let (emit, length) = (programs::own("emit"), 20_usize << 20);
-    let command = [emit.to_str().expect("a path"), "--raw", "random", "3", &length.to_string(), "4096"];
-    let call = home.recorder(["run", "--quiet", "--spool"]).arg(&disk.0).arg("--").args(command);
-    let mut terminal = Terminal::raw_running(&call);
-    assert!(terminal.waits(LONG, |bytes| find(bytes, HELD.as_bytes()).is_some()), "the disk was never full");
-    at_rest(&terminal);
+    let (disk, mut terminal) = held_on_a_full_disk(&home);
     process::kill_recorder(terminal.pid());
     terminal.ended(SOON);
     let shown = without_notices(&terminal.drained());

@@ -2,6 +2,8 @@
 //!
 //! Not for sleeping or timers: the relay has those.
 
+use std::time::Duration;
+
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 fn us(t: Timespec) -> i64 {
@@ -74,6 +76,11 @@ impl Default for Watch {
 fn relation() -> [i64; 2] {
     let boot = boottime_us();
     [wall_us() - boot, boot - us(clock_gettime(ClockId::Monotonic))]
+}
+
+/// Whole milliseconds.
+pub fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

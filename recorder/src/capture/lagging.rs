@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::clock::ms;
 use super::quota::Room;
 use super::segments::Blocked;
 use crate::journal::lag::Lag;
@@ -27,10 +28,6 @@ pub(super) struct Lagging {
     ignored: bool,
 }
 
-fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl Lagging {
     pub(super) fn new(bounds: LagBounds) -> Self {
         Self { bounds, told: false, ignored: false }
@@ -38,12 +35,9 @@ impl Lagging {
 
     /// Whether output is recorded now.
     pub(super) fn room(&self) -> Room {
-        let (lag, place) = self.bounds.lag.get();
+        let lag = self.bounds.lag.get();
         match self.bounds.max {
-            Some(max) if !self.ignored && lag > ms(max) => {
-                let for_so_long = humantime::format_duration(Duration::from_secs(lag / 1_000));
-                Room::No(Blocked::Late(format!("nothing has reached {place} for {for_so_long}")))
-            }
+            Some(max) if !self.ignored && lag.0 > ms(max) => Room::No(Blocked::Late(late(lag))),
             _ => Room::Yes,
         }
     }
@@ -55,19 +49,22 @@ impl Lagging {
 
     /// A warning for the user.
     pub(super) fn look(&mut self) -> Option<String> {
-        let (lag, place) = self.bounds.lag.get();
-        if lag <= ms(self.bounds.behind) {
+        let lag = self.bounds.lag.get();
+        if lag.0 <= ms(self.bounds.behind) {
             self.told = false;
             return None;
         }
         if std::mem::replace(&mut self.told, true) {
             return None;
         }
-        let for_so_long = humantime::format_duration(Duration::from_secs(lag / 1_000));
-        Some(format!(
-            "\r\nhansard-record: warning: nothing has reached {place} for {for_so_long}; the spool keeps what is recorded\r\n"
-        ))
+        Some(format!("\r\nhansard-record: warning: {}; the spool keeps what is recorded\r\n", late(lag)))
     }
+}
+
+/// What lags, in words.
+fn late((lag_ms, place): (u64, &str)) -> String {
+    let for_so_long = humantime::format_duration(Duration::from_secs(lag_ms / 1_000));
+    format!("nothing has reached {place} for {for_so_long}")
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use hansard_schemas::{ChainId, Timestamp};
 
 use super::deliver::sink_id;
 use super::{Shared, locked};
+use crate::capture::clock::ms;
 use crate::journal::lag::Lag;
 use crate::journal::outbox;
 use crate::journal::session_dir::SessionDir;
@@ -137,10 +138,6 @@ impl Watch {
         let now = Timestamp::new(chrono::Utc::now());
         outbox::put(&self.dir, &event::of_delivery(&self.chain, now, &self.who, &sink_id(key), what))
     }
-}
-
-fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
