@@ -73,7 +73,7 @@ const STREAM: usize = 20 << 20;
 fn held_on_a_full_disk(home: &Home) -> (SmallDisk, Terminal) {
     // One segment that is never cut: nothing can be delivered to make room.
     home.configure("[journal]\nmax_segment = 67108864\n[ship]\ninterval = \"1h\"\n");
-    let disk = SmallDisk::new(&home, "8m");
+    let disk = SmallDisk::new(home, "8m");
     let emit = programs::own("emit");
     let command = [emit.to_str().expect("a path"), "--raw", "random", "3", &STREAM.to_string(), "4096"];
     let call = home.recorder(["run", "--quiet", "--spool"]).arg(&disk.0).arg("--").args(command);
