@@ -154,7 +154,7 @@ fn on_pipes(
             failure.code
         })
     });
-    status.map_err(failed)
+    status.map(|status| status.code).map_err(failed)
 }
 
 fn failed(e: TeeError) -> Failure {

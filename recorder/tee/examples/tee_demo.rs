@@ -233,7 +233,7 @@ fn main() {
             let mut recorder = recorder(&arguments);
             conclude(&out, worker.relay(recorder.as_mut(), options.clock))
         };
-        hansard_tee::exec_front(&command, input, work).unwrap()
+        hansard_tee::exec_front(&command, input, work).unwrap().code
     } else {
         let exec = arguments.exec;
         let mut recorder = recorder(&arguments);

@@ -14,6 +14,16 @@ impl Clock {
         Self { start_us: boottime_us() }
     }
 
+    /// When it began, in microseconds of CLOCK_BOOTTIME: other processes of this boot can go by it.
+    pub fn start_us(&self) -> u64 {
+        self.start_us
+    }
+
+    /// The clock that began then.
+    pub fn started_at(start_us: u64) -> Self {
+        Self { start_us }
+    }
+
     /// Microseconds since it began.
     pub fn now_us(&self) -> u64 {
         boottime_us().saturating_sub(self.start_us)

@@ -4,6 +4,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 
+use crate::error::TeeError;
 use crate::sys;
 
 /// Remembers which descriptors our parent passed on: they are the command's. To be called before anything is opened by
@@ -37,6 +38,14 @@ impl Command {
     pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
+    }
+
+    /// Becomes this program, with the surroundings that our parent gave us; returns only where that is refused.
+    pub fn replace(&self) -> TeeError {
+        match self.prepare() {
+            Ok(program) => TeeError::of_exec(&self.program, sys::replace(&program)),
+            Err(e) => TeeError::of_exec(&self.program, e),
+        }
     }
 
     pub(crate) fn prepare(&self) -> io::Result<sys::Program> {

@@ -85,13 +85,13 @@ impl Word {
 /// Runs the command as a child of this process, and `work` in a worker process: it makes its recorder, calls
 /// [`Worker::relay`], closes the record, and gives back the status to end with.
 ///
-/// Gives back the status that this process is to end with at once. Afterwards its standard streams are /dev/null: only
+/// Gives back how this process is to end, at once. Afterwards its standard streams are /dev/null: only
 /// the command and the worker have the real ones. Must be called before any thread is started.
 pub fn exec_front(
     command: &Command,
     input: InputCapture,
     work: impl FnOnce(&mut Worker) -> i32,
-) -> Result<i32, TeeError> {
+) -> Result<Status, TeeError> {
     let program = command.prepare().map_err(|e| TeeError::of_exec(&command.program, e))?;
     let signals = Signals::new()?;
     let (theirs, ours) = pipes(input).attempt("make pipes")?;
@@ -110,7 +110,8 @@ pub fn exec_front(
             std::process::exit(status)
         }
         sys::Side::Parent => {
-            drop((ours, worker));
+            // With the work goes what only the worker is to hold open.
+            drop((ours, worker, work));
             Ok(Front { socket: front, signals }.run(command, &program, theirs))
         }
     }
@@ -119,26 +120,42 @@ pub fn exec_front(
 /// The status of a session whose worker is gone.
 const WORKER_LOST: i32 = 125;
 
+/// How a front is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The status of the command or, where it did not run, of the recorder.
+    pub code: i32,
+    /// The signal that killed the command, where that is all there is to say.
+    pub signal: Option<i32>,
+}
+
+impl Status {
+    fn of(code: i32, gone: Option<Gone>) -> Self {
+        Self { code, signal: gone.filter(|gone| gone.status == code).and_then(|gone| gone.signal) }
+    }
+}
+
 struct Front {
     socket: UnixStream,
     signals: Signals,
 }
 
 impl Front {
-    fn run(self, command: &Command, program: &sys::Program, theirs: Theirs) -> i32 {
+    fn run(self, command: &Command, program: &sys::Program, theirs: Theirs) -> Status {
         match Word::receive(&self.socket) {
             Ok(Word::Ready) => {}
-            Ok(Word::Done(status)) => return status,
-            Ok(_) | Err(_) => return WORKER_LOST,
+            Ok(Word::Done(status)) => return Status::of(status, None),
+            Ok(_) | Err(_) => return Status::of(WORKER_LOST, None),
         }
         let child = match start(command, program, theirs) {
             Ok(child) => child,
             Err(error) => {
                 let _ = Word::Refused(errno_of(&error)).send(&self.socket);
-                return match Word::receive(&self.socket) {
+                let status = match Word::receive(&self.socket) {
                     Ok(Word::Done(status)) => status,
                     Ok(_) | Err(_) => error.status(),
                 };
+                return Status::of(status, None);
             }
         };
         let _ = Word::Started.send(&self.socket);
@@ -147,7 +164,7 @@ impl Front {
         Self::watch(&self.socket, Watch { signals: self.signals, child })
     }
 
-    fn watch(socket: &UnixStream, mut watch: Watch) -> i32 {
+    fn watch(socket: &UnixStream, mut watch: Watch) -> Status {
         let mut told = false;
         let mut worker_lives = true;
         loop {
@@ -155,7 +172,7 @@ impl Front {
             let _ = watch.look();
             if let Some(gone) = watch.child.gone {
                 if !worker_lives {
-                    return WORKER_LOST;
+                    return Status::of(WORKER_LOST, None);
                 }
                 if !told {
                     told = true;
@@ -172,8 +189,11 @@ impl Front {
                 continue;
             }
             match Word::receive(socket) {
-                Ok(Word::Done(status)) => return status,
-                Ok(Word::StillOpen) => return watch.child.gone.map_or(WORKER_LOST, |gone| gone.status),
+                Ok(Word::Done(status)) => return Status::of(status, watch.child.gone),
+                Ok(Word::StillOpen) => {
+                    let code = watch.child.gone.map_or(WORKER_LOST, |gone| gone.status);
+                    return Status::of(code, watch.child.gone);
+                }
                 Ok(Word::End) => watch.end(),
                 Ok(_) => {}
                 // Killed: the command's next write tells it, as when any reader goes away.

@@ -443,6 +443,7 @@ impl Session<'_> {
         self.read_queued();
         self.show_all(LAST_WORDS_US)?;
         self.outer.restore();
+        self.link.sleeps();
         if !sys::Original::get().ignores(libc::SIGTSTP) {
             sys::pause_by(libc::SIGTSTP, true);
         }

@@ -4,9 +4,11 @@
 //! [`interactive`] puts a terminal in between, [`exec`] pipes. Not for what a recording looks like, where it is kept, or
 //! who may record: this crate knows none of that and has the smallest possible dependency tree.
 
+mod agent;
 mod child;
 mod clock;
 mod command;
+mod connection;
 mod ending;
 mod error;
 mod exec;
@@ -21,21 +23,26 @@ mod message;
 mod outlet;
 mod passage;
 mod queue;
+pub mod settings;
 mod signals;
 mod stand_in;
+mod surroundings;
 mod sys;
 mod terminal;
 mod typed;
+pub mod wire;
 
+pub use agent::{Agent, Begun, NoSession, begin};
 pub use clock::Clock;
 pub use command::{Command, remember_descriptors};
 pub use error::TeeError;
 pub use exec::exec;
-pub use front::{Worker, exec_front};
+pub use front::{Status, Worker, exec_front};
 pub use guardian::Guardian;
 pub use interactive::{Options, interactive};
 pub use memory::{lock_all_memory, lock_memory};
 pub use message::{Exit, InputCapture, LeftBehind, Message, Outcome, Recorder, Reply, Stream, WINDOW_BYTES};
 pub use signals::{end_by, prepare, release};
 pub use stand_in::StandIn;
+pub use surroundings::set_shell_variable;
 pub use terminal::{on_terminal, terminal_size};

@@ -129,6 +129,12 @@ impl<'r> Link<'r> {
         }
     }
 
+    /// We are about to stop, and do not know until when.
+    pub(crate) fn sleeps(&mut self) {
+        self.stirred = true;
+        self.recorder.sleeps();
+    }
+
     /// Whether the session may end although something waits.
     pub(crate) fn lets_go(&self) -> bool {
         self.lets_go

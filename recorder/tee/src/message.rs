@@ -89,6 +89,10 @@ pub trait Recorder {
         let _ = time_us;
     }
 
+    /// The relay is about to be stopped, because the user's shell asked for it (job control), and will be silent until it is
+    /// continued.
+    fn sleeps(&mut self) {}
+
     /// The next thing it has to say. Asked after every call, and when [`Recorder::news`] is readable, until there is none.
     fn reply(&mut self) -> Option<Reply>;
 

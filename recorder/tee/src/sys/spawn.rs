@@ -81,6 +81,41 @@ pub(crate) fn spawn(program: &Program, stdio: [Source<'_>; 3], terminal: Option<
     }
 }
 
+/// Becomes the program, with the surroundings of our parent; the error is why no candidate could be executed.
+pub(crate) fn replace(program: &Program) -> io::Error {
+    let argv: Vec<*const c_char> = program.argv.iter().map(|a| a.as_ptr()).chain([ptr::null()]).collect();
+    let mut script: Vec<*const c_char> = [SHELL.as_ptr(), ptr::null()].to_vec();
+    script.extend(argv.iter().skip(1));
+    let passed_on = passed_on();
+    // SAFETY: the pointers' targets live in `program`, `argv`, `script` and `passed_on`; dispositions and mask are set for
+    // the program that comes, and stay so only where none can be executed, when this process is about to end.
+    unsafe {
+        pass_on_only(&passed_on);
+        restore_signals(Original::get());
+        execute(program, &argv, &mut script);
+    }
+    io::Error::last_os_error()
+}
+
+/// SAFETY: async-signal-safe; no other thread must depend on the mask or the dispositions.
+unsafe fn restore_signals(original: Original) {
+    // SAFETY: every call gets numbers or pointers to live memory of the right type; zeroes are valid in both.
+    unsafe {
+        for signal in (1..=LAST_SIGNAL).filter(|s| *s != libc::SIGKILL && *s != libc::SIGSTOP) {
+            let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+            (*action.as_mut_ptr()).sa_sigaction =
+                if original.ignored & bit(signal) != 0 { libc::SIG_IGN } else { libc::SIG_DFL };
+            libc::sigaction(signal, action.as_ptr(), ptr::null_mut());
+        }
+        let mut mask = MaybeUninit::<libc::sigset_t>::zeroed();
+        libc::sigemptyset(mask.as_mut_ptr());
+        for signal in (1..=LAST_SIGNAL).filter(|s| original.blocked & bit(*s) != 0) {
+            libc::sigaddset(mask.as_mut_ptr(), signal);
+        }
+        libc::sigprocmask(libc::SIG_SETMASK, mask.as_ptr(), ptr::null_mut());
+    }
+}
+
 /// SAFETY: only in the child of a fork; see `spawn`.
 unsafe fn become_child(
     program: &Program,
@@ -109,18 +144,7 @@ unsafe fn become_child(
                     libc::close(target);
                 }
             }
-            for signal in (1..=LAST_SIGNAL).filter(|s| *s != libc::SIGKILL && *s != libc::SIGSTOP) {
-                let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-                (*action.as_mut_ptr()).sa_sigaction =
-                    if original.ignored & bit(signal) != 0 { libc::SIG_IGN } else { libc::SIG_DFL };
-                libc::sigaction(signal, action.as_ptr(), ptr::null_mut());
-            }
-            let mut mask = MaybeUninit::<libc::sigset_t>::zeroed();
-            libc::sigemptyset(mask.as_mut_ptr());
-            for signal in (1..=LAST_SIGNAL).filter(|s| original.blocked & bit(*s) != 0) {
-                libc::sigaddset(mask.as_mut_ptr(), signal);
-            }
-            libc::sigprocmask(libc::SIG_SETMASK, mask.as_ptr(), ptr::null_mut());
+            restore_signals(original);
             execute(program, argv, script);
         }
         let why = (*errno).to_ne_bytes();
