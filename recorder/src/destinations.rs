@@ -114,6 +114,13 @@ pub fn open(config: &Config) -> Result<Vec<Destination>, Failure> {
     Ok(opened)
 }
 
+/// The same address of a sink, required whatever it says.
+pub fn required(address: &str) -> String {
+    let Some((place, options)) = address.split_once('?') else { return address.to_owned() };
+    let kept: Vec<&str> = options.split('&').filter(|option| !option.starts_with("required=")).collect();
+    if kept.is_empty() { place.to_owned() } else { format!("{place}?{}", kept.join("&")) }
+}
+
 /// The pace of the sink that wants segments soonest.
 pub fn pace(destinations: &[Destination], interval: Duration) -> Pace {
     let of = |one: &Destination| match (one.address.interval(), one.address.scheme()) {
@@ -130,7 +137,7 @@ pub fn pace(destinations: &[Destination], interval: Duration) -> Pace {
 mod tests {
     use std::time::Duration;
 
-    use super::{addresses, open, open_notifies, pace};
+    use super::{addresses, open, open_notifies, pace, required};
     use crate::config::{Config, parse};
 
     fn config(text: &str) -> Config {
@@ -154,6 +161,13 @@ mod tests {
         assert!(none.what.contains("no sink is required"), "{}", none.what);
         let unknown = open(&config("[[sink]]\nurl = 'file:///srv/a'\nregoin = 'x'")).err().unwrap();
         assert!(unknown.what.contains("no option regoin"), "{}", unknown.what);
+    }
+
+    #[test]
+    fn a_sink_can_be_required_for_one_session() {
+        assert_eq!(required("s3://b/p?required=false&region=x"), "s3://b/p?region=x");
+        assert_eq!(required("file:///srv?required=false"), "file:///srv");
+        assert_eq!(required("file:///srv"), "file:///srv");
     }
 
     #[test]

@@ -15,4 +15,5 @@ pub mod live;
 pub mod memory;
 pub mod paths;
 pub mod report;
+pub mod services;
 pub mod ship;

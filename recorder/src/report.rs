@@ -12,7 +12,7 @@ pub const EXIT_RECORDER: i32 = 125;
 pub const EXIT_FINDINGS: i32 = 1;
 
 /// A failure on its way to the user: what happened, on what, and what to do.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Failure {
     /// What happened, on what; lower case, no full stop.
     pub what: String,

@@ -1,5 +1,8 @@
 //! The chain's state file: the newest entry and the key that signs the next one (CHAIN-1).
 //!
+//! Entries that were made together are written together: the slot holds all of them, the newest last, and the keys in
+//! between were never anywhere but in memory.
+//!
 //! Two slots lie one behind the other and are overwritten in turn. A slot is written, synced, and only then is the
 //! key in the other one wiped, so that at every instant one slot at least is whole, and after each step only one
 //! holds a usable key. Which bytes go where is told here as [`Step`]s; the caller owns the file, its lock and its
@@ -9,15 +12,14 @@
 //! 0   magic        8 bytes "hschain1"
 //! 8   generation   u64 LE, one more at each write
 //! 16  key          32 bytes
-//! 48  length       u32 LE, of the entry line
-//! 52  entry line
+//! 48  length       u32 LE, of the entry lines
+//! 52  entry lines
 //!     CRC-32C      u32 LE, of all before
 //! ```
 
 use zeroize::Zeroizing;
 
 use crate::chain::Entry;
-use crate::limits;
 use crate::seal::SigningKey;
 
 /// Bytes of a slot: room for the largest entry, in whole pages.
@@ -30,6 +32,9 @@ const GENERATION: usize = 8;
 const KEY: usize = 16;
 const LENGTH: usize = KEY + 32;
 const LINE: usize = LENGTH + 4;
+
+/// Most bytes that entry lines take together.
+pub const LINES: usize = SLOT - LINE - 4;
 
 /// Why a state cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +50,8 @@ pub enum StateError {
 /// The state of a chain that this host can continue.
 #[derive(Debug)]
 pub struct State {
+    /// Those that were written with the newest entry, before it.
+    pub before: Vec<Entry>,
     /// The newest entry.
     pub entry: Entry,
     /// Signs the next entry.
@@ -74,12 +81,23 @@ pub enum Step {
 impl State {
     /// The state of a new chain, for a file of [`FILE`] zero bytes.
     pub fn first(entry: Entry, key: SigningKey) -> Self {
-        Self { entry, key, slot: 0, generation: 1, stale: false }
+        Self { before: Vec::new(), entry, key, slot: 0, generation: 1, stale: false }
     }
 
     /// The state after the next entry, which belongs into the other slot. Its steps are in [`State::steps`].
     pub fn next(&self, entry: Entry, key: SigningKey) -> Self {
-        Self { entry, key, slot: 1 - self.slot, generation: self.generation.saturating_add(1), stale: true }
+        self.next_after(Vec::new(), entry, key)
+    }
+
+    /// The same for several entries at once; their lines together have at most [`LINES`] bytes.
+    pub fn next_after(&self, before: Vec<Entry>, entry: Entry, key: SigningKey) -> Self {
+        let (slot, generation) = (1 - self.slot, self.generation.saturating_add(1));
+        Self { before, entry, key, slot, generation, stale: true }
+    }
+
+    /// Every entry that it holds, in their order.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.before.iter().chain([&self.entry])
     }
 
     /// What must be done before the entry is used or sent: write, sync, wipe the other slot's key, sync.
@@ -95,14 +113,14 @@ impl State {
     }
 
     fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let line = &self.entry.line;
+        let length: usize = self.entries().map(|entry| entry.line.len()).sum();
         // At its full size from the start: a vector that grew would leave the key behind in freed memory.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(LINE + line.len() + 4));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(LINE + length + 4));
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&self.generation.to_le_bytes());
         bytes.extend_from_slice(&*self.key.to_bytes());
-        bytes.extend_from_slice(&u32::try_from(line.len()).unwrap_or(u32::MAX).to_le_bytes());
-        bytes.extend_from_slice(line);
+        bytes.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+        self.entries().for_each(|entry| bytes.extend_from_slice(&entry.line));
         let crc = crc32c::crc32c(&bytes);
         bytes.extend_from_slice(&crc.to_le_bytes());
         bytes
@@ -148,19 +166,24 @@ fn decode(slot: &[u8], number: usize) -> Result<State, &'static str> {
         return Err("not a slot");
     }
     let length = u32::from_le_bytes(array(slot, LENGTH)?) as usize;
-    if length > limits::META_LINE {
+    if length > LINES {
         return Err("its length is wrong");
     }
     let (body, rest) = slot.split_at(LINE + length);
     if crc32c::crc32c(body) != u32::from_le_bytes(array(rest, 0)?) {
         return Err("its CRC-32C does not hold");
     }
-    let entry = Entry::parse(&body[LINE..]).map_err(|_| "its entry is none")?;
+    let lines = body[LINE..].split_inclusive(|byte| *byte == b'\n').map(Entry::parse);
+    let mut before = lines.collect::<Result<Vec<_>, _>>().map_err(|_| "an entry of it is none")?;
+    if before.windows(2).any(|pair| pair[1].prev != Some(pair[0].digest)) {
+        return Err("its entries do not follow one another");
+    }
+    let entry = before.pop().ok_or("it has no entry")?;
     let key = Zeroizing::new(array(slot, KEY)?);
     let key = SigningKey::from_bytes(&key);
     if key.public() != entry.next {
         return Err("its key is not the one that its entry names");
     }
     let generation = u64::from_le_bytes(array(slot, GENERATION)?);
-    Ok(State { entry, key, slot: number, generation, stale: false })
+    Ok(State { before, entry, key, slot: number, generation, stale: false })
 }

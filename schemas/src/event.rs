@@ -175,8 +175,8 @@ pub struct Summary {
     pub stop: Stop,
     /// How long it was recorded.
     pub duration_ms: u64,
-    /// Raw bytes of all streams.
-    pub bytes: u64,
+    /// Raw bytes of all streams; not known of a session whose recorder was restarted.
+    pub bytes: Option<u64>,
 }
 
 /// Data of `hansard.chain.checkpoint`.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use hansard_tee::{Message, Stream};
 
-use super::segments::wipe;
+use super::segments::{shrink, wipe};
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
@@ -88,6 +88,14 @@ impl Batch {
         self.bytes.extend_from_slice(other.bytes.get(other.begin..).unwrap_or_default());
         self.items.append(&mut other.items);
         other.clear();
+    }
+
+    /// Gives back the memory of an empty one.
+    pub fn shrink(&mut self) {
+        if self.is_empty() {
+            shrink(&mut self.bytes);
+            self.items = VecDeque::new();
+        }
     }
 
     /// Forgets all; nothing of it stays in the buffer.

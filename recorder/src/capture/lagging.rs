@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_user_is_told_once_until_it_is_over_and_output_waits_where_it_should() {
-        let lag = Arc::new(Lag::new(vec!["s3://bucket/p".into()]));
+        let lag = Arc::new(Lag::new(["s3://bucket/p".into()].into()));
         let bounds = |max| LagBounds { lag: Arc::clone(&lag), behind: Duration::from_secs(60), max };
         let (mut never, mut holds) = (Lagging::new(bounds(None)), Lagging::new(bounds(Some(Duration::from_secs(90)))));
         assert!(never.look().is_none());

@@ -5,6 +5,8 @@
 //! masking begins meanwhile: type-ahead for a prompt that is about to appear. What escapes is listed in `MASKING.md`.
 //! Not for `off` and `on`, which need no decisions.
 
+use std::sync::Arc;
+
 use regex::{RegexSet, RegexSetBuilder};
 
 /// How long input is held for a prompt that may be about to appear, in milliseconds.
@@ -55,7 +57,7 @@ pub enum Release {
 /// State of one terminal.
 #[derive(Debug)]
 pub struct Masking {
-    prompts: Prompts,
+    prompts: Arc<Prompts>,
     line: LastLine,
     /// The last line was such a prompt. It stays one while text is written elsewhere (a status line), until it is answered.
     asked: bool,
@@ -66,7 +68,7 @@ pub struct Masking {
 
 impl Masking {
     /// Nothing seen yet.
-    pub fn new(prompts: Prompts) -> Self {
+    pub fn new(prompts: Arc<Prompts>) -> Self {
         Self { prompts, line: LastLine::default(), asked: false, answered: false, held: Vec::new(), dropped: None }
     }
 
@@ -236,7 +238,7 @@ mod tests {
     use super::*;
 
     fn masking() -> Masking {
-        Masking::new(Prompts::new(&crate::config::Input::default().prompt_patterns).unwrap())
+        Masking::new(Arc::new(Prompts::new(&crate::config::Input::default().prompt_patterns).unwrap()))
     }
 
     fn typed(release: &[Release]) -> Vec<u8> {

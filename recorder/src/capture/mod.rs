@@ -9,6 +9,7 @@ pub mod clock;
 pub mod epoch;
 mod hold;
 pub mod lagging;
+mod lines;
 pub mod masking;
 pub mod quota;
 pub mod recorder;

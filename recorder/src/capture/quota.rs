@@ -2,18 +2,17 @@
 //!
 //! Not for a full disk, which says so itself.
 
+use std::sync::Arc;
+
 use super::segments::Blocked;
 use crate::config::Full;
-use crate::journal::spool::Spool;
-
-/// How often the space that the spool occupies is measured, in milliseconds.
-const MEASURE_MS: u64 = 5_000;
+use crate::journal::usage::Usage;
 
 /// The spool's bounds, as the configuration has them.
 #[derive(Debug, Clone)]
 pub struct Quota {
-    /// The spool to measure.
-    pub spool: Spool,
+    /// How much the spool holds.
+    pub usage: Arc<Usage>,
     /// Most bytes it may hold.
     pub bytes: u64,
     /// What happens then.
@@ -34,7 +33,8 @@ pub(super) enum Room {
 /// The quota as it was measured last.
 pub(super) struct Measured {
     quota: Quota,
-    at_ms: u64,
+    /// The measurement that was looked at last.
+    seen: u64,
     over: bool,
     ignored: bool,
     warned: bool,
@@ -42,7 +42,7 @@ pub(super) struct Measured {
 
 impl Measured {
     pub(super) fn new(quota: Quota) -> Self {
-        Self { quota, at_ms: 0, over: false, ignored: false, warned: false }
+        Self { seen: quota.usage.last().1, quota, over: false, ignored: false, warned: false }
     }
 
     pub(super) fn room(&self) -> Room {
@@ -51,7 +51,7 @@ impl Measured {
             Full::RefuseNew => Room::Yes,
             Full::DropWithGap => Room::Drop,
             Full::Block => {
-                let text = format!("the spool {} is over its quota", self.quota.spool.root().display());
+                let text = format!("the spool {} is over its quota", self.quota.usage.spool().root().display());
                 Room::No(Blocked::Full(text))
             }
         }
@@ -62,20 +62,20 @@ impl Measured {
         (self.over, self.ignored) = (false, true);
     }
 
-    /// Measures, if it is time; whether it did, and a warning for the user.
-    pub(super) fn look(&mut self, now_ms: u64) -> (bool, Option<String>) {
-        if now_ms < self.at_ms + MEASURE_MS {
+    /// Whether there is a new measurement, and a warning for the user.
+    pub(super) fn look(&mut self) -> (bool, Option<String>) {
+        let (used, count) = self.quota.usage.last();
+        if count == self.seen {
             return (false, None);
         }
-        self.at_ms = now_ms;
-        let used = self.quota.spool.used();
+        self.seen = count;
         self.over = used >= self.quota.bytes && !self.ignored;
         if self.warned || used / 4 < self.quota.bytes / 5 {
             return (true, None);
         }
         self.warned = true;
         let percent = used.saturating_mul(100) / self.quota.bytes.max(1);
-        let root = self.quota.spool.root().display();
+        let root = self.quota.usage.spool().root().display();
         (true, Some(format!("\r\nhansard-record: warning: the spool {root} is at {percent} % of its quota\r\n")))
     }
 

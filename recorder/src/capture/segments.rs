@@ -95,6 +95,17 @@ impl Staged {
     }
 }
 
+/// Room that an idle buffer may keep.
+const KEPT: usize = 512;
+
+/// Gives back the memory of a buffer that is empty.
+pub(super) fn shrink(bytes: &mut Vec<u8>) {
+    if bytes.is_empty() && bytes.capacity() > KEPT {
+        // Its allocator wipes what is freed; it was wiped when it was emptied, too.
+        *bytes = Vec::new();
+    }
+}
+
 /// Empties a buffer that will be used again, and leaves nothing of what was in it.
 pub(super) fn wipe(bytes: &mut Vec<u8>) {
     // Eight or more at a time, where writing each as volatile takes as long as sealing does.
@@ -103,13 +114,41 @@ pub(super) fn wipe(bytes: &mut Vec<u8>) {
     bytes.clear();
 }
 
+/// What the segments of a session need of the process.
+pub struct Tools {
+    /// The session's folder.
+    pub dir: Arc<SessionDir>,
+    /// Makes what is written durable.
+    pub sync: Arc<GroupSync>,
+    /// Closes segments.
+    pub closer: Arc<Closer>,
+    /// Who may read.
+    pub recipients: Arc<Recipients>,
+    /// What is decided once.
+    pub shape: Shape,
+    /// Set around each write.
+    pub stall: Arc<Flag>,
+}
+
+/// Where a session goes on whose recorder was gone.
+pub struct Continued {
+    /// Number of the next segment.
+    pub number: u32,
+    /// What signs it; its public key is to be said in the chain after this.
+    pub signer: SigningKey,
+    /// Number of the next epoch.
+    pub epoch: u32,
+    /// The last message that is in the journal.
+    pub position: u64,
+    /// Event time now.
+    pub now_ms: u64,
+    /// Says what was missed; the first line after the size.
+    pub gap: String,
+}
+
 /// The segments of one session, one of them open.
 pub struct Segments {
-    dir: Arc<SessionDir>,
-    sync: Arc<GroupSync>,
-    closer: Arc<Closer>,
-    recipients: Recipients,
-    shape: Shape,
+    tools: Tools,
     epoch: Epoch,
     open: Option<Open>,
     file: Option<JournalFile>,
@@ -125,9 +164,10 @@ pub struct Segments {
     /// Sealed bytes, and how many of them are written.
     out: Vec<u8>,
     written: usize,
-    stall: Arc<Flag>,
     /// Counts of all segments that were closed.
     total: Streams,
+    /// There were segments before, of which nobody has the counts.
+    continued: bool,
     /// Intervals of all lines of the session.
     encoder: Encoder,
 }
@@ -138,26 +178,42 @@ fn now() -> Timestamp {
 
 impl Segments {
     /// Opens segment 0 with the header line of the recording. `signer` is the key that the `start` entry announced.
-    #[expect(clippy::too_many_arguments, reason = "made in one place, and each is a different thing")]
     pub fn begin(
-        dir: Arc<SessionDir>,
-        sync: Arc<GroupSync>,
-        closer: Arc<Closer>,
-        recipients: Recipients,
-        shape: Shape,
+        tools: Tools,
         signer: SigningKey,
         entry: String,
         header_line: &[u8],
         size: Size,
-        stall: Arc<Flag>,
     ) -> Result<Self, Blocked> {
-        let epoch = Epoch::begin(0, &recipients, 0).map_err(fatal)?;
+        let epoch = Epoch::begin(0, &tools.recipients, 0).map_err(fatal)?;
+        let mut segments = Self::new(tools, epoch, signer, size);
+        segments.open_next(Some(entry), header_line)?;
+        segments.flush()?;
+        Ok(segments)
+    }
+
+    /// Opens the segment in which a session goes on, with the size and a line that says what was missed.
+    pub fn go_on(tools: Tools, continued: Continued, size: Size) -> Result<Self, Blocked> {
+        let Continued { number, signer, epoch, position, now_ms, gap } = continued;
+        let epoch = Epoch::begin(epoch, &tools.recipients, now_ms).map_err(fatal)?;
         let mut segments = Self {
-            dir,
-            sync,
-            closer,
-            recipients,
-            shape,
+            next_number: number,
+            position,
+            written_position: position,
+            continued: true,
+            encoder: Encoder::at(now_ms),
+            ..Self::new(tools, epoch, signer, size)
+        };
+        let mut lines = segments.size_line();
+        segments.encoder.text(&mut lines, Code::Gap, now_ms, &gap);
+        segments.open_next(None, &lines)?;
+        segments.flush()?;
+        Ok(segments)
+    }
+
+    fn new(tools: Tools, epoch: Epoch, signer: SigningKey, size: Size) -> Self {
+        Self {
+            tools,
             epoch,
             open: None,
             file: None,
@@ -170,23 +226,27 @@ impl Segments {
             staged: Staged::default(),
             out: Vec::new(),
             written: 0,
-            stall,
             total: Streams::default(),
+            continued: false,
             encoder: Encoder::new(),
-        };
-        segments.open_next(Some(entry), header_line)?;
-        segments.flush()?;
-        Ok(segments)
+        }
+    }
+
+    /// The first line of every segment after the first.
+    fn size_line(&self) -> Vec<u8> {
+        let (mut line, now_ms) = (Vec::new(), self.offset_ms());
+        Encoder::at(now_ms).text(&mut line, Code::Resize, now_ms, &self.size.to_string());
+        line
     }
 
     /// The session's id.
     pub fn session(&self) -> SessionId {
-        self.dir.session()
+        self.tools.dir.session()
     }
 
     /// The session's folder.
     pub fn dir(&self) -> &std::path::Path {
-        self.dir.path()
+        self.tools.dir.path()
     }
 
     /// Size of the terminal from now on; begins every later segment.
@@ -209,6 +269,11 @@ impl Segments {
         self.staged.lines.len()
     }
 
+    /// Number of the last message that is staged, or was before.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
     /// What is staged holds the session's messages up to this number.
     pub fn set_position(&mut self, number: u64) {
         self.position = number;
@@ -222,12 +287,10 @@ impl Segments {
         }
         if let Some(job) = self.finishing.take() {
             self.file = None;
-            self.closer.close(job);
+            self.tools.closer.close(job);
         }
         if self.open.is_none() && self.next_signer.is_some() {
-            let size = self.size.to_string();
-            let mut line = Vec::new();
-            Encoder::at(self.offset_ms()).text(&mut line, Code::Resize, self.offset_ms(), &size);
+            let line = self.size_line();
             self.open_next(None, &line)?;
         }
         if !self.staged.lines.is_empty() {
@@ -245,9 +308,9 @@ impl Segments {
         let Some(file) = self.file.as_mut() else {
             return Err(Blocked::Fatal("there is no open segment".into()));
         };
-        self.stall.begin();
+        self.tools.stall.begin();
         let appended = file.append(&self.out[self.written..]);
-        self.stall.end();
+        self.tools.stall.end();
         match appended {
             Ok(()) => {
                 self.out.clear();
@@ -290,7 +353,7 @@ impl Segments {
 
     /// What happened first is what a person looks for first, and most sessions are short.
     fn interval_ms(&self, begun_ms: u64) -> u64 {
-        if begun_ms < FIRST_MS { self.shape.interval_ms } else { self.shape.later_interval_ms }
+        if begun_ms < FIRST_MS { self.tools.shape.interval_ms } else { self.tools.shape.later_interval_ms }
     }
 
     /// When [`Self::is_due`] will be true if nothing more comes.
@@ -301,7 +364,7 @@ impl Segments {
     fn is_large(&self, open: &Open) -> bool {
         // One more block, at its worst, must fit under both limits; where a block alone is larger than the first, half of it
         // is the limit, because a segment for each block would be worse.
-        let max = self.shape.max_segment;
+        let max = self.tools.shape.max_segment;
         open.writer.stored() >= max.saturating_sub(limits::BLOCK_RAW as u64).max(max / 2)
             || open.writer.line_bytes() + limits::BLOCK_LINES as u64 > limits::SEGMENT_LINES
     }
@@ -311,7 +374,11 @@ impl Segments {
         self.flush()?;
         let key = SigningKey::generate();
         self.finish(Some(key), None, String::new())?;
-        self.flush()
+        self.flush()?;
+        // What comes next may come in an hour.
+        shrink(&mut self.out);
+        shrink(&mut self.staged.lines);
+        Ok(())
     }
 
     /// Closes the last segment. The closer writes the chain's `end` when it is durable.
@@ -332,7 +399,8 @@ impl Segments {
         let summary = stop.clone().map(|stop| Summary {
             stop,
             duration_ms: self.encoder.offset_ms(),
-            bytes: [self.total.o, self.total.e, self.total.i].iter().flatten().map(|count| count.bytes).sum(),
+            bytes: (!self.continued)
+                .then(|| [self.total.o, self.total.e, self.total.i].iter().flatten().map(|count| count.bytes).sum()),
         });
         let footer = Footer {
             lines: open.writer.lines(),
@@ -382,7 +450,7 @@ impl Segments {
         self.written = 0;
         self.staged.sealed = false;
         let next = SigningKey::generate();
-        self.closer.close(CloseJob {
+        self.tools.closer.close(CloseJob {
             number: open.number,
             path: file.path().to_owned(),
             file: Arc::clone(file.shared()),
@@ -396,7 +464,7 @@ impl Segments {
             summary: None,
             damage: Some(Damage {
                 why: why.to_owned(),
-                session: self.dir.session(),
+                session: self.tools.dir.session(),
                 start: open.start,
                 offset_ms: open.offset_ms,
                 end_ms: self.offset_ms(),
@@ -415,12 +483,12 @@ impl Segments {
     fn open_next(&mut self, entry: Option<String>, line: &[u8]) -> Result<(), Blocked> {
         let now_ms = self.offset_ms();
         if self.epoch.is_over(now_ms) {
-            self.epoch = Epoch::begin(self.epoch.number() + 1, &self.recipients, now_ms).map_err(fatal)?;
+            self.epoch = Epoch::begin(self.epoch.number() + 1, &self.tools.recipients, now_ms).map_err(fatal)?;
         }
-        let path = self.dir.journal_path(self.next_number);
-        self.stall.begin();
+        let path = self.tools.dir.journal_path(self.next_number);
+        self.tools.stall.begin();
         let created = create(&path);
-        self.stall.end();
+        self.tools.stall.end();
         let file = created?;
         // The second secret is for the joined form (WRITE-1); made now, because the epoch moves on.
         let (Some((secret, index)), Some(spare)) = (self.epoch.next_secret(), self.epoch.next_secret()) else {
@@ -431,7 +499,7 @@ impl Segments {
         };
         let start = now();
         let spec = HeaderSpec {
-            session: self.dir.session(),
+            session: self.tools.dir.session(),
             segment: self.next_number,
             start,
             offset_ms: now_ms,
@@ -441,8 +509,8 @@ impl Segments {
             entry,
         };
         let (mut writer, head) =
-            SegmentWriter::new(spec, &secret, self.epoch.keys(), self.shape.compression).map_err(fatal)?;
-        self.sync.watch(file.shared(), self.dir.path().to_owned());
+            SegmentWriter::new(spec, &secret, self.epoch.keys(), self.tools.shape.compression).map_err(fatal)?;
+        self.tools.sync.watch(file.shared(), self.tools.dir.path().to_owned());
         self.file = Some(file);
         self.out.extend_from_slice(&head);
         writer.seal(line, self.written_position, &mut self.out).map_err(fatal)?;
@@ -470,7 +538,7 @@ impl Segments {
 
     /// The closer, to wait for it at the end.
     pub fn closer(&self) -> &Arc<Closer> {
-        &self.closer
+        &self.tools.closer
     }
 }
 

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hansard_schemas::Digest;
-use hansard_schemas::cast::{Code, Encoder, Gap, GapWhat, GapWhy, Size};
+use hansard_schemas::cast::{Code, Gap, GapWhat, GapWhy, Size};
 use hansard_schemas::limits;
-use hansard_schemas::session::{Stop, Streams};
+use hansard_schemas::session::Stop;
 use hansard_tee::{Message, Reply, StandIn, Stream};
 
 use super::batch::Batch;
@@ -17,12 +17,13 @@ use super::bounded::Bounded;
 use super::clock::{Change, Watch};
 use super::hold::Hold;
 use super::lagging::{LagBounds, Lagging};
+use super::lines::{Bounds, bounded, released, stream};
 use super::masking::{Masking, Release};
 use super::quota::{Measured, Quota, Room};
 use super::segments::{Blocked, Segments};
 use crate::journal::closing::Closer;
 use crate::journal::spool::{halve_reserve, release_reserve};
-use crate::journal::stall::{self, StallWatch};
+use crate::journal::stall::{self, Flag};
 
 /// How often the clocks and the quota are looked at, in milliseconds.
 const LOOK_MS: u64 = 1_000;
@@ -37,14 +38,6 @@ enum InputState {
     On,
     /// Recorded without secrets, best effort.
     Masked(Box<Masking>),
-}
-
-#[derive(Debug)]
-enum Bounds {
-    /// A terminal: no limit.
-    None,
-    /// Pipes: each stream has one.
-    Each(Box<[Bounded; 3]>),
 }
 
 /// What of the end has come.
@@ -73,7 +66,7 @@ pub struct Session {
     dropped: Option<(u64, u64)>,
     /// Output that was neither shown nor recorded, because the session ended while it was held: the same of it.
     unshown: Option<(u64, u64)>,
-    stall: StallWatch,
+    stall: Arc<Flag>,
     /// Submitted, not staged.
     inbox: Batch,
     /// Number of the last message that is staged, and of the last that is accepted.
@@ -111,8 +104,9 @@ impl Session {
         limit: Option<u64>,
         quota: Quota,
         lag: LagBounds,
-        stall: StallWatch,
+        stall: Arc<Flag>,
     ) -> Self {
+        let position = segments.position();
         Self {
             segments,
             input: masking.map_or(InputState::On, |m| InputState::Masked(Box::new(m))),
@@ -126,8 +120,8 @@ impl Session {
             unshown: None,
             stall,
             inbox: Batch::default(),
-            staged: 0,
-            accepted: 0,
+            staged: position,
+            accepted: position,
             hold: Hold::default(),
             now_us: 0,
             next_ms: None,
@@ -419,6 +413,7 @@ impl Session {
         }
         if self.segments.is_due(t_ms) {
             self.segments.cut()?;
+            self.inbox.shrink();
         }
         let due = self.segments.due_ms();
         // Looks are made while something happens; an idle session sleeps until its segment is due.
@@ -439,7 +434,7 @@ impl Session {
         if let Some(gap) = gap {
             self.stage_gap(t_ms, &gap);
         }
-        let (measured, warning) = self.quota.look(t_ms);
+        let (measured, warning) = self.quota.look();
         for text in warning.into_iter().chain(self.lagging.look()) {
             self.stage_notice(t_ms, &text);
             self.flush()?;
@@ -540,61 +535,5 @@ pub(super) fn length(message: &Message<'_>) -> usize {
     match message {
         Message::Output { bytes, .. } | Message::Input { bytes, .. } => bytes.len(),
         Message::InputEnd | Message::Resize { .. } => 0,
-    }
-}
-
-fn stream(encoder: &mut Encoder, lines: &mut Vec<u8>, streams: &mut Streams, code: Code, t_ms: u64, bytes: &[u8]) {
-    let (_, events) = encoder.stream_counted(lines, code, t_ms, bytes);
-    if events > 0 {
-        streams.add(code, events, bytes.len() as u64);
-    }
-}
-
-fn released(encoder: &mut Encoder, lines: &mut Vec<u8>, streams: &mut Streams, release: Vec<Release>) {
-    for item in release {
-        match item {
-            Release::Input { time_ms, bytes } => stream(encoder, lines, streams, Code::Input, time_ms, &bytes),
-            Release::Gap { from_ms, to_ms } => {
-                let mut gap = Gap::new(GapWhat::Input, GapWhy::Masked);
-                gap.from_ms = Some(from_ms);
-                gap.to_ms = Some(to_ms);
-                if let Ok(data) = gap.to_data() {
-                    encoder.text(lines, Code::Gap, to_ms, &data);
-                }
-            }
-        }
-    }
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "borrows of the parts of one recorder, apart so that a closure can hold them"
-)]
-fn bounded(
-    bounds: &mut Bounds,
-    index: usize,
-    code: Code,
-    what: GapWhat,
-    t_ms: u64,
-    bytes: &[u8],
-    encoder: &mut Encoder,
-    lines: &mut Vec<u8>,
-    streams: &mut Streams,
-) {
-    let Bounds::Each(each) = bounds else {
-        return stream(encoder, lines, streams, code, t_ms, bytes);
-    };
-    let (head, reached) = each[index].push(t_ms, bytes);
-    if head > 0 {
-        stream(encoder, lines, streams, code, t_ms, &bytes[..head]);
-    }
-    if reached {
-        // Said at once: should the recorder be killed, the recording does not end as if nothing more had come.
-        let mut gap = Gap::new(what, GapWhy::Bounded);
-        gap.from_ms = Some(t_ms);
-        gap.note = Some("the limit of this stream is reached".into());
-        if let Ok(data) = gap.to_data() {
-            encoder.text(lines, Code::Gap, t_ms, &data);
-        }
     }
 }

@@ -47,7 +47,7 @@ fn sessions(spool: &Spool, chains: &[HostChain], ids: Vec<SessionId>, bar: &Prog
     let work = || {
         while let Some(id) = next() {
             bar.set_message(id.to_string());
-            let report = session(spool, chains, id);
+            let report = session(spool, chains, id, None);
             reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
             bar.inc(1);
         }
@@ -86,9 +86,8 @@ fn rest_of_chains(chains: &[HostChain], config: &Config, reports: &[SessionRepor
     for chain in chains {
         let known: BTreeSet<String> = chain.known_sinks().into_iter().chain(configured.iter().cloned()).collect();
         for address in known.into_iter().filter(|address| !refuses(address)) {
-            let sent = open(&address).and_then(|(_, sink)| {
-                patiently(|| deliver_chain(sink.as_ref(), chain.dir(), &chain.log(), chain.id()))
-            });
+            let sent = open(&address)
+                .and_then(|(_, sink)| patiently(|| deliver_chain(sink.as_ref(), chain.dir(), chain.log(), chain.id())));
             let why = sent.unwrap_or_else(|e| Some(e.with_hint()));
             errors.extend(why.map(|why| format!("chain {}: {address}: {why}", chain.id().short())));
         }

@@ -1,25 +1,31 @@
 //! The host chain on disk: one per spool, appended by every recorder that uses it, under its lock.
 //!
 //! The signing key of the next entry is in the state file and nowhere else; it is overwritten before the entry that it
-//! signed is used. What the entries mean is `hansard_schemas::chain`; how the state's bytes lie is `chain_state`.
+//! signed is used. Entries that come at once from several threads are written together, since each write costs three syncs
+//! (`turns`). What the entries mean is `hansard_schemas::chain`; how the state's bytes lie is `chain_state`.
 
 mod log;
 mod state_file;
+mod turns;
 
+use std::collections::HashSet;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hansard_schemas::chain::{self, Entry, Head, Kind};
-use hansard_schemas::chain_state::State;
+use hansard_schemas::chain_state::{self, State};
+use hansard_schemas::ids::BootId;
 use hansard_schemas::seal::SigningKey;
-use hansard_schemas::{ChainId, Timestamp};
+use hansard_schemas::{ChainId, SessionId, Timestamp};
 use rustix::process::getuid;
 
 pub use log::Log;
 use state_file::StateFile;
+use turns::Turns;
 
 use crate::capture::who::Host;
-use crate::journal::session_dir::{SessionDir, read_head};
+use crate::journal::session_dir::{SessionDir, is_over, read_head};
 use crate::journal::spool::Spool;
 use crate::report::{Failure, io};
 
@@ -28,7 +34,11 @@ use crate::report::{Failure, io};
 pub struct HostChain {
     dir: PathBuf,
     id: ChainId,
-    boot: hansard_schemas::ids::BootId,
+    boot: BootId,
+    log: Log,
+    turns: Turns,
+    /// Number behind the newest entry that this process has seen.
+    end: AtomicU64,
 }
 
 fn now() -> Timestamp {
@@ -42,8 +52,9 @@ impl HostChain {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(io("make", &dir))?;
         let state = StateFile::lock(&dir)?;
         let log = Log::new(&dir);
-        if let Some(State { entry, .. }) = state.read()? {
-            log.append(&entry).map_err(io("bring the log of the host chain up to date in", &dir))?;
+        if let Some(last) = state.read()? {
+            log.append(last.entries()).map_err(io("bring the log of the host chain up to date in", &dir))?;
+            let entry = last.entry;
             let genesis = log.entries_from(0).map_err(io("read the host chain in", &dir))?.into_iter().next();
             match genesis.map(|entry| entry.kind) {
                 Some(Kind::Genesis { machine, .. }) if machine == host.machine => {}
@@ -60,16 +71,20 @@ impl HostChain {
                     )));
                 }
             }
-            return Ok(Self { dir, id: entry.chain, boot: host.boot });
+            return Ok(Self::at(dir, log, &entry, host));
         }
         let key = SigningKey::generate();
         let (entry, next) =
             chain::genesis(&host.name, host.machine, getuid().as_raw(), now(), host.boot, key).map_err(Failure::new)?;
         let first = State::first(entry, next);
         state.write(&first)?;
-        let entry = first.entry;
-        log.append(&entry).map_err(io("write the host chain in", &dir))?;
-        Ok(Self { id: entry.chain, dir, boot: host.boot })
+        log.append(first.entries()).map_err(io("write the host chain in", &dir))?;
+        Ok(Self::at(dir, log, &first.entry, host))
+    }
+
+    fn at(dir: PathBuf, log: Log, newest: &Entry, host: &Host) -> Self {
+        let end = AtomicU64::new(newest.seq + 1);
+        Self { dir, id: newest.chain, boot: host.boot, log, turns: Turns::default(), end }
     }
 
     /// The chain of this spool and those put aside, to close and deliver what belongs to them.
@@ -81,7 +96,7 @@ impl HostChain {
                 let dir = entry.path();
                 let state = StateFile::lock(&dir)?;
                 if let Some(last) = state.read()? {
-                    chains.push(Self { id: last.entry.chain, dir, boot: host.boot });
+                    chains.push(Self::at(dir.clone(), Log::new(&dir), &last.entry, host));
                 }
             }
         }
@@ -104,7 +119,7 @@ impl HostChain {
     }
 
     /// The present boot.
-    pub fn boot(&self) -> hansard_schemas::ids::BootId {
+    pub fn boot(&self) -> BootId {
         self.boot
     }
 
@@ -113,50 +128,92 @@ impl HostChain {
         &self.dir
     }
 
-    /// Its entries.
-    pub fn log(&self) -> Log {
-        Log::new(&self.dir)
+    /// Its entries on disk.
+    pub fn log(&self) -> &Log {
+        &self.log
     }
 
-    /// Appends an entry; durable, and its key gone, when this returns (CHAIN-1).
+    /// Number behind the newest entry that this process has seen; entries that come are not below it.
+    pub fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// Every entry from `seq` on, those among them that a crash has left in the state only.
+    pub fn entries_from(&self, seq: u64) -> Result<Vec<Entry>, Failure> {
+        self.write(|_| Vec::new())?;
+        self.log.entries_from(seq).map_err(io("read the host chain in", &self.dir))
+    }
+
+    /// Appends an entry; durable, and its key gone, when this returns (CHAIN-1). Several that come at once are one write.
     pub fn append(&self, kind: Kind) -> Result<Entry, Failure> {
-        self.append_if(|| Some(kind)).and_then(|e| e.ok_or_else(|| Failure::new("nothing to append")))
+        self.turns.take(kind, |kinds| self.write(|room| turns::fitting(kinds, room)))
     }
 
     /// The same, where what to say is decided under the chain's lock.
     pub fn append_if(&self, decide: impl FnOnce() -> Option<Kind>) -> Result<Option<Entry>, Failure> {
+        let written = self.turns.alone(|| self.write(|_| decide().into_iter().collect()))?;
+        Ok(written.into_iter().next())
+    }
+
+    /// Writes what `decide` gives under the lock, which lines of at most so many bytes hold.
+    fn write(&self, decide: impl FnOnce(usize) -> Vec<Kind>) -> Result<Vec<Entry>, Failure> {
+        let doing = "write the host chain in";
         let state = StateFile::lock(&self.dir)?;
         let Some(last) = state.read()? else {
             return Err(Failure::new(format_args!("the host chain in {} has lost its state", self.dir.display())));
         };
-        let log = self.log();
-        log.append(&last.entry).map_err(io("write the host chain in", &self.dir))?;
-        let Some(kind) = decide() else { return Ok(None) };
-        let next_key = SigningKey::generate();
-        let entry = chain::append_with(&last.entry, &last.key, kind, now(), self.boot, next_key.public())
-            .map_err(Failure::new)?;
-        let next = last.next(entry, next_key);
+        self.log.append(last.entries()).map_err(io(doing, &self.dir))?;
+        self.end.store(last.entry.seq + 1, Ordering::Release);
+        let kinds = decide(chain_state::LINES);
+        let mut entries: Vec<Entry> = Vec::with_capacity(kinds.len());
+        let mut key = None;
+        for kind in kinds {
+            let next = SigningKey::generate();
+            let before = entries.last().unwrap_or(&last.entry);
+            let signer = key.as_ref().unwrap_or(&last.key);
+            entries
+                .push(chain::append_with(before, signer, kind, now(), self.boot, next.public()).map_err(Failure::new)?);
+            key = Some(next);
+        }
+        let (Some(newest), Some(key)) = (entries.last().cloned(), key) else { return Ok(entries) };
+        let before = entries[..entries.len() - 1].to_vec();
+        let next = last.next_after(before, newest, key);
         state.write(&next)?;
-        log.append(&next.entry).map_err(io("write the host chain in", &self.dir))?;
-        Ok(Some(next.entry))
+        self.log.append(next.entries()).map_err(io(doing, &self.dir))?;
+        self.end.store(next.entry.seq + 1, Ordering::Release);
+        Ok(entries)
     }
 
-    /// Appends a checkpoint of every session that some recorder runs on this spool now (CHAIN-3).
-    pub fn checkpoint(&self, spool: &Spool) -> Result<Entry, Failure> {
+    /// Appends a checkpoint of every session that is open on this spool now (CHAIN-3): those of `ours`, and those that
+    /// other recorders run.
+    pub fn checkpoint(&self, spool: &Spool, ours: impl FnOnce() -> Vec<Head>) -> Result<Entry, Failure> {
         // Under the chain's lock: a session that ends meanwhile writes its `end` after this checkpoint, not before.
-        let entry = self.append_if(|| Some(Kind::Checkpoint { open: open_sessions(spool) }))?;
+        let decide = || {
+            let mut open = ours();
+            let known: HashSet<SessionId> = open.iter().map(|head| head.session).collect();
+            open.extend(open_elsewhere(spool, &known));
+            Some(Kind::Checkpoint { open })
+        };
+        let entry = self.append_if(decide)?;
         entry.ok_or_else(|| Failure::new("nothing to append"))
     }
 }
 
-/// Sessions whose folder is locked by whoever runs them, with their heads.
-fn open_sessions(spool: &Spool) -> Vec<Head> {
+/// What a checkpoint says of an open session, by its folder.
+pub fn head_in(session: SessionId, dir: &Path) -> Head {
+    let head = read_head(dir);
+    Head { session, segment: head.map(|h| h.0), digest: head.map(|h| h.1) }
+}
+
+/// Sessions whose folder is locked by another recorder, with their heads.
+fn open_elsewhere(spool: &Spool, known: &HashSet<SessionId>) -> Vec<Head> {
     let ids = spool.session_ids().unwrap_or_default();
     ids.into_iter()
-        .filter(|id| matches!(SessionDir::take(&spool.sessions(), *id), Ok(None)))
-        .map(|session| {
-            let head = read_head(&spool.sessions().join(session.to_string()));
-            Head { session, segment: head.map(|h| h.0), digest: head.map(|h| h.1) }
+        .map(|session| (session, spool.sessions().join(session.to_string())))
+        .filter(|(session, dir)| {
+            let is_locked = || matches!(SessionDir::take(&spool.sessions(), *session), Ok(None));
+            !known.contains(session) && !is_over(dir) && is_locked()
         })
+        .map(|(session, dir)| head_in(session, &dir))
         .collect()
 }

@@ -38,6 +38,11 @@ impl Tracked {
         }
     }
 
+    /// Something was written since the last sync.
+    pub fn is_unsynced(&self) -> bool {
+        !self.damaged() && self.written.load(Ordering::Acquire) != self.synced.load(Ordering::Acquire)
+    }
+
     /// A write or a sync has failed: the file's content is not to be relied on.
     pub fn damaged(&self) -> bool {
         self.damaged.load(Ordering::Acquire)
@@ -121,10 +126,28 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
 
 /// Writes a small file so that a reader finds the old or the new content, never a part; durable when it returns.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("new");
+    replace_data(path, content)?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// The same, but its name is durable only after the next [`sync_dir`] of its directory.
+pub fn replace_data(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_with(path, content, true)
+}
+
+/// The same for what may be lost with the power, and be older or empty then: it only saves work.
+pub fn replace_loosely(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_with(path, content, false)
+}
+
+fn replace_with(path: &Path, content: &[u8], durable: bool) -> io::Result<()> {
+    // With all of its name: two files that differ in what follows the last dot are not written over each other.
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     file.write_all(content)?;
-    rustix::fs::fdatasync(&file)?;
-    std::fs::rename(&temporary, path)?;
-    path.parent().map_or(Ok(()), sync_dir)
+    if durable {
+        rustix::fs::fdatasync(&file)?;
+    }
+    std::fs::rename(&temporary, path)
 }

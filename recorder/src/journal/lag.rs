@@ -2,12 +2,13 @@
 //!
 //! Not for why it is late, nor for who is told: `ship::watch` and `capture::lagging`.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The lag of the place that is furthest behind.
 #[derive(Debug)]
 pub struct Lag {
-    places: Vec<String>,
+    places: Arc<[String]>,
     /// The place's index in the upper 16 bits, milliseconds in the others.
     packed: AtomicU64,
 }
@@ -16,7 +17,7 @@ const MS_BITS: u32 = 48;
 
 impl Lag {
     /// Of these places, by their addresses as people may see them. Nothing is late yet.
-    pub fn new(places: Vec<String>) -> Self {
+    pub fn new(places: Arc<[String]>) -> Self {
         Self { places, packed: AtomicU64::new(0) }
     }
 
@@ -40,7 +41,7 @@ mod tests {
 
     #[test]
     fn place_and_time_stay_together() {
-        let lag = Lag::new(vec!["a".into(), "b".into()]);
+        let lag = Lag::new(["a".into(), "b".into()].into());
         assert_eq!(lag.get(), (0, "a"));
         lag.set(1, 70_000);
         assert_eq!(lag.get(), (70_000, "b"));

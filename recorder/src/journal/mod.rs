@@ -31,3 +31,4 @@ pub mod session_dir;
 pub mod spool;
 pub mod stall;
 pub mod sync;
+pub mod usage;

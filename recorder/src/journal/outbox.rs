@@ -119,7 +119,7 @@ fn stop_of(dir: &SessionDir, who: &Who, about: &About, entry: &Entry) -> Stopped
         status: summary.as_ref().map(|s| s.stop.status),
         signal: summary.as_ref().and_then(|s| s.stop.signal),
         duration_ms: summary.as_ref().map(|s| s.duration_ms),
-        bytes: summary.as_ref().map(|s| s.bytes),
+        bytes: summary.as_ref().and_then(|s| s.bytes),
         segments,
         digest,
         left_behind: summary.map(|s| s.stop.left_behind).unwrap_or_default(),
@@ -147,7 +147,7 @@ pub fn settle(dir: &SessionDir, chain: &HostChain, about: &About) -> io::Result<
         return Ok(());
     }
     let session = dir.session();
-    let entries = chain.log().entries_from(about.start_seq)?;
+    let entries = chain.entries_from(about.start_seq).map_err(|f| io::Error::other(f.what))?;
     // The first event of a session is removed with its folder only.
     if !has(STARTED)
         && let Some(entry) = entries.iter().find(|e| matches!(e.kind, Kind::Start { session: s, .. } if s == session))

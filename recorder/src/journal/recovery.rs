@@ -14,7 +14,7 @@ use hansard_schemas::{Digest, PublicKey, SessionId};
 
 use super::file::{replace, sync_dir};
 use super::outbox;
-use super::session_dir::{About, Form, SegmentFile, SessionDir};
+use super::session_dir::{About, Form, OUTCOME, SegmentFile, SessionDir};
 use crate::host_chain::HostChain;
 use crate::report::{Failure, io as io_failure};
 
@@ -41,8 +41,7 @@ pub fn recover(dir: &SessionDir, chain: &HostChain, reason: &str) -> Result<Foun
     let Some(about) = dir.read_about().map_err(io_failure("read what is known of the session in", dir.path()))? else {
         return Ok(Found::NeverStarted);
     };
-    let entries =
-        chain.log().entries_from(about.start_seq).map_err(io_failure("read the host chain in", chain.dir()))?;
+    let entries = chain.entries_from(about.start_seq)?;
     let session = dir.session();
     let about_session: Vec<&Entry> = entries.iter().filter(|e| names(&e.kind, session)).collect();
     if !about_session.iter().any(|e| matches!(e.kind, Kind::Start { .. })) {
@@ -158,7 +157,7 @@ impl Work<'_> {
 
     /// The orderly end that only the chain lacks.
     fn end(&self, segment: u32, digest: Digest) -> io::Result<Found> {
-        let outcome = self.dir.read_line("outcome").unwrap_or_else(|| "recorder-failed".into());
+        let outcome = self.dir.read_line(OUTCOME).unwrap_or_else(|| "recorder-failed".into());
         let kind = Kind::End { session: self.dir.session(), segment, digest, outcome };
         self.chain.append(kind).map_err(|f| io::Error::other(f.what))?;
         Ok(Found::Ended)
@@ -212,6 +211,10 @@ impl Work<'_> {
         let earlier = self.said.iter().find(|e| matches!(e.kind, Kind::Recovered { segment: s, .. } if s == segment));
         if let Some(entry) = earlier {
             return Ok((*entry).clone());
+        }
+        if continues.is_none() {
+            // No checkpoint of another recorder lists it as open after this.
+            self.dir.write_line(OUTCOME, "recovered")?;
         }
         let kind = Kind::Recovered {
             session: self.dir.session(),

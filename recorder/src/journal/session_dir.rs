@@ -14,7 +14,10 @@ use hansard_schemas::{ChainId, Digest, SessionId};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use super::file::replace;
+use super::file::{replace, replace_loosely};
+
+/// The file that says how the session ended, written before the chain says it.
+pub const OUTCOME: &str = "outcome";
 
 /// What `ship` must know of a session whose recorder is gone. Readable by the owner of the spool only: an event sink's
 /// address can be its secret.
@@ -135,6 +138,11 @@ impl SessionDir {
         replace(&self.path.join(name), format!("{line}\n").as_bytes())
     }
 
+    /// The same for what only saves work, and may be lost with the power.
+    pub fn write_loosely(&self, name: &str, line: &str) -> io::Result<()> {
+        replace_loosely(&self.path.join(name), format!("{line}\n").as_bytes())
+    }
+
     /// Reads such a line.
     pub fn read_line(&self, name: &str) -> Option<String> {
         std::fs::read_to_string(self.path.join(name)).ok().map(|s| s.trim_end().to_owned())
@@ -170,6 +178,11 @@ pub fn list_segments(dir: &Path) -> io::Result<Vec<SegmentFile>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether what stands in any session's folder says that it has ended, or is about to be said so, without its lock.
+pub fn is_over(dir: &Path) -> bool {
+    dir.join(OUTCOME).exists()
 }
 
 /// `head` of any session's folder, without its lock.

@@ -54,7 +54,11 @@ impl Spool {
 
     /// Refuses when there is too little space, or more than the quota, for one more session.
     pub fn admit(&self, quota: u64, reserve: u64) -> Result<(), Failure> {
-        let used = self.used();
+        self.admit_with(self.used(), quota, reserve)
+    }
+
+    /// The same, where it is known how much is used.
+    pub fn admit_with(&self, used: u64, quota: u64, reserve: u64) -> Result<(), Failure> {
         if used >= quota {
             return Err(Failure::new(format_args!(
                 "the spool {} holds {used} bytes; its quota is {quota}, and the session is not started",

@@ -3,6 +3,7 @@
 //! It belongs to the journal and not to a session. Relays never wait on it; a failed sync marks the file, and the
 //! session closes it as damaged. Not for the syncs of closing: those are in `closing`.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::file::{Tracked, sync_dir};
 struct State {
     files: Vec<Weak<Tracked>>,
     /// Directories with names that are not durable yet.
-    dirs: Vec<PathBuf>,
+    dirs: HashSet<PathBuf>,
     stopping: bool,
 }
 
@@ -41,9 +42,7 @@ impl GroupSync {
     pub fn watch(&self, file: &Arc<Tracked>, dir: PathBuf) {
         let mut state = locked(&self.state.0);
         state.files.push(Arc::downgrade(file));
-        if !state.dirs.contains(&dir) {
-            state.dirs.push(dir);
-        }
+        state.dirs.insert(dir);
     }
 }
 
@@ -67,13 +66,35 @@ fn run(shared: &(Mutex<State>, Condvar), interval: Duration) {
             state.files.retain(|f| f.strong_count() > 0);
             (state.files.clone(), std::mem::take(&mut state.dirs))
         };
-        for file in files.iter().filter_map(Weak::upgrade) {
-            // The file remembers a failure, and its session acts on it.
-            let _ = file.sync();
-        }
+        let unsynced: Vec<Arc<Tracked>> =
+            files.iter().filter_map(Weak::upgrade).filter(|file| file.is_unsynced()).collect();
+        sync_all(&unsynced);
+        drop(unsynced);
         for dir in dirs {
             // A directory that cannot be synced is tried again when closing, where failure has consequences.
             let _ = sync_dir(&dir);
         }
     }
+}
+
+/// Files that one thread syncs in a row.
+const ROW: usize = 16;
+/// Most threads that do it side by side: file systems commit what comes together in one go.
+const SIDE_BY_SIDE: usize = 8;
+
+/// A file remembers a failure, and its session acts on it.
+fn sync_all(files: &[Arc<Tracked>]) {
+    let rows = files.chunks(files.len().div_ceil(SIDE_BY_SIDE).max(ROW));
+    let row = |files: &[Arc<Tracked>]| files.iter().for_each(|file| drop(file.sync()));
+    if rows.len() <= 1 {
+        return row(files);
+    }
+    std::thread::scope(|scope| {
+        for files in rows {
+            // A thread that cannot be had: it is done here.
+            if std::thread::Builder::new().name("sync".into()).spawn_scoped(scope, move || row(files)).is_err() {
+                row(files);
+            }
+        }
+    });
 }

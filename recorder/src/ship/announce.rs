@@ -39,7 +39,7 @@ pub fn deliver_events(sink: &dyn EventSink, dir: &SessionDir) -> Result<u64, Sin
         };
         sink.send(&EventObject { name: &event.name, id: &event.id, json: &event.json })?;
         sent += 1;
-        dir.write_line(&cursor_name(sink.place()), &(waiting.number + 1).to_string())
+        dir.write_loosely(&cursor_name(sink.place()), &(waiting.number + 1).to_string())
             .map_err(local("write the cursor in"))?;
     }
     Ok(sent)

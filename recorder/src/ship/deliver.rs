@@ -14,7 +14,7 @@ use hansard_sinks::{Put, Sink, SinkError};
 
 use super::announce::{all_delivered, deliver_events};
 use crate::host_chain::{HostChain, Log};
-use crate::journal::file::replace;
+use crate::journal::file::replace_loosely;
 use crate::journal::session_dir::{Form, SessionDir};
 
 /// Entries in one chain object.
@@ -46,10 +46,20 @@ fn local(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> SinkErr
 
 /// Delivers all that is closed. Every step is idempotent: a cursor that was lost only costs work.
 pub fn deliver(sink: &dyn Sink, dir: &SessionDir, chain: &HostChain) -> Result<Delivery, SinkError> {
-    deliver_chain(sink, chain.dir(), &chain.log(), chain.id())?;
+    deliver_with(sink, dir, chain.id(), || deliver_chain(sink, chain.dir(), chain.log(), chain.id()))
+}
+
+/// The same, where `bring` delivers what the sink lacks of the chain.
+pub fn deliver_with(
+    sink: &dyn Sink,
+    dir: &SessionDir,
+    chain: ChainId,
+    bring: impl Fn() -> Result<Option<String>, SinkError>,
+) -> Result<Delivery, SinkError> {
+    bring()?;
     deliver_events(&AsObjects(sink), dir)?;
-    let mut delivery = deliver_segments(sink, dir, chain.id())?;
-    let conflict = deliver_chain(sink, chain.dir(), &chain.log(), chain.id())?;
+    let mut delivery = deliver_segments(sink, dir, chain)?;
+    let conflict = bring()?;
     delivery.conflict = delivery.conflict.or(conflict);
     // What the segments' end made meanwhile, and what of the end came since the first time.
     deliver_events(&AsObjects(sink), dir)?;
@@ -88,7 +98,7 @@ pub fn deliver_segments(sink: &dyn Sink, dir: &SessionDir, chain: ChainId) -> Re
         }
         delivery.segments += 1;
         delivery.bytes += bytes.len() as u64;
-        dir.write_line(&cursor_name, &(segment.number + 1).to_string())
+        dir.write_loosely(&cursor_name, &(segment.number + 1).to_string())
             .map_err(local(dir.path(), "write the cursor in"))?;
     }
     Ok(delivery)
@@ -113,7 +123,7 @@ pub fn deliver_chain(sink: &dyn Sink, dir: &Path, log: &Log, chain: ChainId) -> 
         }
         cursor = last + 1;
         // With the address, so that `ship` knows where the chain goes when no session is left to say it.
-        replace(&cursor_path, format!("{cursor} {}\n", sink.address()).as_bytes())
+        replace_loosely(&cursor_path, format!("{cursor} {}\n", sink.address()).as_bytes())
             .map_err(local(dir, "write the cursor in"))?;
     }
 }

@@ -10,9 +10,9 @@ use hansard_sinks::address::redacted;
 use hansard_sinks::{Address, Class, Sink, SinkError, open_notify, open_sink};
 use serde::Serialize;
 
+use super::Shipping;
 use super::announce::deliver_events;
 use super::deliver::{Delivery, deliver, release_all};
-use crate::capture::who::Host;
 use crate::host_chain::HostChain;
 use crate::journal::recovery::{Found, recover};
 use crate::journal::session_dir::SessionDir;
@@ -23,9 +23,6 @@ const TRIES: (u32, Duration) = (3, Duration::from_millis(500));
 
 /// A try that took longer is the last one: what does not answer was waited for long enough.
 const LONG_TRY: Duration = Duration::from_secs(5);
-
-/// First and longest pause of a running session between two looks at what others left.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(600));
 
 /// What one place got of a session.
 #[derive(Debug, Serialize)]
@@ -76,31 +73,9 @@ impl SessionReport {
     }
 }
 
-/// Does what it says while a session runs, until nothing is left or the process ends: any moment is a good one to die at.
-pub fn in_background(spool: Spool, host: Host, own: SessionId) -> std::io::Result<()> {
-    let others = move |spool: &Spool| -> Vec<SessionId> {
-        spool.session_ids().unwrap_or_default().into_iter().filter(|id| *id != own).collect()
-    };
-    let work = move || {
-        let mut pause = PAUSES.0;
-        loop {
-            let ids = others(&spool);
-            if ids.is_empty() {
-                return;
-            }
-            // Its errors are said by `ship` and by the session that they belong to; here is nobody to read them.
-            if let Ok(chains) = HostChain::all(&spool, &host) {
-                ids.into_iter().for_each(|id| drop(session(&spool, &chains, id)));
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(PAUSES.1);
-        }
-    };
-    std::thread::Builder::new().name("leftovers".into()).spawn(work).map(drop)
-}
-
-/// Closes and delivers one session, unless somebody runs it.
-pub fn session(spool: &Spool, chains: &[HostChain], id: SessionId) -> SessionReport {
+/// Closes and delivers one session, unless somebody runs it. Places that `known` has open are used, and not asked while they
+/// are away.
+pub fn session(spool: &Spool, chains: &[HostChain], id: SessionId, known: Option<&Shipping>) -> SessionReport {
     let dir = match SessionDir::take(&spool.sessions(), id) {
         Ok(Some(dir)) => dir,
         Ok(None) => return SessionReport::new(id, "running"),
@@ -126,7 +101,7 @@ pub fn session(spool: &Spool, chains: &[HostChain], id: SessionId) -> SessionRep
     };
     let mut required = Vec::new();
     for address in &about.sinks {
-        report.sinks.push(one_sink(address, &dir, chain, &mut required));
+        report.sinks.push(one_sink(address, &dir, chain, known, &mut required));
     }
     let mut events = Vec::new();
     for address in &about.notify {
@@ -168,9 +143,22 @@ pub(crate) fn open(address: &str) -> Result<(Address, Arc<dyn Sink>), SinkError>
     open_sink(&address).map(|sink| (address, sink))
 }
 
-fn one_sink(text: &str, dir: &SessionDir, chain: &HostChain, places: &mut Vec<String>) -> SinkReport {
+fn one_sink(
+    text: &str,
+    dir: &SessionDir,
+    chain: &HostChain,
+    known: Option<&Shipping>,
+    places: &mut Vec<String>,
+) -> SinkReport {
     let report = SinkReport { sink: text.to_owned(), required: true, segments: 0, bytes: 0, error: None };
-    let (address, sink) = match open(text) {
+    if known.is_some_and(|known| known.is_away(text)) {
+        return SinkReport { error: Some("it is away at the moment".into()), ..report };
+    }
+    let opened = match known.and_then(|known| known.sink(text)) {
+        Some(sink) => Address::parse(text).map(|address| (address, sink)),
+        None => open(text),
+    };
+    let (address, sink) = match opened {
         Ok(opened) => opened,
         Err(e) => return SinkReport { error: Some(e.with_hint()), ..report },
     };

@@ -1,20 +1,22 @@
-//! Looks at the shippers from beside, because one that hangs in a request says nothing: how late each place is, since
-//! when it fails, and what events that makes.
+//! Looks at the places from beside, because one that hangs in a request says nothing: how late each session is, since when
+//! a place fails, and what events that makes.
 //!
-//! Not for delivery, nor for what lag means to the session (`capture::lagging`).
+//! One thread for all sessions. An event of lateness is said once for each place, by the session that waits longest: a
+//! place that is away for thousands of sessions is one piece of news. Not for delivery, nor for what lag means to a session
+//! (`capture::lagging`).
 
-use std::sync::{Arc, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hansard_schemas::event::{self, Delivery, What, Who};
-use hansard_schemas::{ChainId, Timestamp};
+use hansard_schemas::event::{self, Delivery, What};
+use hansard_schemas::{SessionId, Timestamp};
 
+use super::Inner;
+use super::consignment::Consignment;
 use super::deliver::sink_id;
-use super::{Shared, locked};
 use crate::capture::clock::ms;
-use crate::journal::lag::Lag;
 use crate::journal::outbox;
-use crate::journal::session_dir::SessionDir;
 
 /// How often it looks while something is late or fails.
 const STEP: Duration = Duration::from_millis(250);
@@ -22,13 +24,17 @@ const STEP: Duration = Duration::from_millis(250);
 /// How long a place has to fail, without one success, before that is an event: shorter failures are a network's life.
 const FAILING: Duration = Duration::from_secs(10);
 
-/// How a place does, kept by the shipper's thread that serves it.
+/// For how long a session that has ended waits here for a place that is away. Afterwards its lock is given back, and it is
+/// one of those that are taken along later.
+const LEAVE_BEHIND: Duration = Duration::from_secs(120);
+
+/// How a place does.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Health {
+struct Health {
     /// Since when something waits that it lacks.
-    pub(super) waiting: Option<Instant>,
+    waiting: Option<Instant>,
     /// Since when no round succeeded.
-    pub(super) failing: Option<Instant>,
+    failing: Option<Instant>,
 }
 
 /// What was said of a place.
@@ -67,76 +73,158 @@ impl Said {
     }
 }
 
-/// The watch of one session.
-pub(super) struct Watch {
-    pub(super) shared: Shared,
-    pub(super) dir: Arc<SessionDir>,
-    pub(super) chain: ChainId,
-    pub(super) who: Who,
-    pub(super) behind: Duration,
-    /// Shown address and place of each target.
-    pub(super) targets: Vec<(String, String)>,
-    /// The targets whose lag counts: required places of recordings, which come first.
-    pub(super) counted: Vec<usize>,
-    pub(super) lag: Arc<Lag>,
+/// The sessions that are to be looked at.
+#[derive(Default)]
+pub(super) struct Desk {
+    state: Mutex<Watched>,
+    changed: Condvar,
 }
 
-impl Watch {
-    pub(super) fn run(self) {
-        let mut said = vec![Said::default(); self.targets.len()];
+#[derive(Default)]
+struct Watched {
+    sessions: BTreeMap<SessionId, Arc<Consignment>>,
+    over: bool,
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Watched> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on this session is looked at, until nothing of it waits.
+    pub(super) fn add(&self, consignment: &Arc<Consignment>) {
+        let mut state = self.lock();
+        let first = state.sessions.is_empty();
+        state.sessions.entry(consignment.dir.session()).or_insert_with(|| Arc::clone(consignment));
+        drop(state);
+        if first {
+            self.changed.notify_one();
+        }
+    }
+
+    pub(super) fn stop(&self) {
+        self.lock().over = true;
+        self.changed.notify_all();
+    }
+
+    /// The sessions to look at, a moment later while there are some or something was said of a place, else when one comes.
+    /// `None` when it is over.
+    fn wait(&self, quiet: bool) -> Option<Vec<Arc<Consignment>>> {
+        let state = self.lock();
+        let state = if quiet && state.sessions.is_empty() {
+            self.changed.wait_while(state, |s| !s.over && s.sessions.is_empty()).unwrap_or_else(PoisonError::into_inner)
+        } else {
+            let waited = self.changed.wait_timeout_while(state, STEP, |s| !s.over);
+            waited.unwrap_or_else(PoisonError::into_inner).0
+        };
+        (!state.over).then(|| state.sessions.values().cloned().collect())
+    }
+
+    /// It is no longer looked at.
+    pub(super) fn remove(&self, session: SessionId) {
+        self.lock().sessions.remove(&session);
+    }
+}
+
+/// Starts the thread.
+pub(super) fn start(inner: &Arc<Inner>) -> std::io::Result<()> {
+    let inner = Arc::clone(inner);
+    std::thread::Builder::new().name("watch".into()).spawn(move || Watch::of(&inner).run()).map(drop)
+}
+
+struct Watch<'a> {
+    inner: &'a Inner,
+    /// By place.
+    said: Vec<Said>,
+    /// Who said that a place fails: who says that it takes again.
+    spoke: Vec<Option<Arc<Consignment>>>,
+}
+
+impl<'a> Watch<'a> {
+    fn of(inner: &'a Inner) -> Self {
+        let count = inner.places.len();
+        Self { inner, said: vec![Said::default(); count], spoke: vec![None; count] }
+    }
+
+    fn run(mut self) {
         loop {
-            let Some((health, troubles)) = self.look(&said) else { return };
+            let quiet = self.said.iter().all(|said| *said == Said::default());
+            let Some(sessions) = self.inner.desk.wait(quiet) else { return };
             let now = Instant::now();
-            let waited = |since: Option<Instant>| since.map_or(Duration::ZERO, |since| now.duration_since(since));
-            let worst = self.counted.iter().map(|place| (waited(health[*place].waiting), *place)).max();
-            let (lag, place) = worst.unwrap_or_default();
-            self.lag.set(place, ms(lag));
-            let mut news = false;
-            for (place, said) in said.iter_mut().enumerate() {
-                for say in said.news(health[place], now, self.behind) {
-                    // One that cannot be written is not tried again: it is news, and no evidence.
-                    news |= self.tell(place, say, ms(waited(health[place].waiting)), troubles[place].clone()).is_ok();
+            let mut oldest: Vec<Option<(Instant, &Arc<Consignment>)>> = vec![None; self.inner.places.len()];
+            for consignment in &sessions {
+                let look = consignment.look(now, |place, since| {
+                    if oldest[place].is_none_or(|(other, _)| since < other) {
+                        oldest[place] = Some((since, consignment));
+                    }
+                });
+                if let Some(ended) = look.ended {
+                    consignment.release_if_done();
+                    if ended > LEAVE_BEHIND && !consignment.is_in_hand() {
+                        consignment.leave();
+                    }
+                }
+                if look.idle {
+                    self.forget(consignment);
                 }
             }
-            if news {
-                let mut state = locked(&self.shared);
-                state.wake(now);
-                drop(state);
-                self.shared.1.notify_all();
+            for (place, oldest) in oldest.into_iter().enumerate() {
+                self.look_at(place, oldest, sessions.first(), now);
             }
         }
     }
 
-    /// The state, once there is something to look at: a moment later while there is, else when something changes.
-    /// Nothing when the session has ended.
-    fn look(&self, said: &[Said]) -> Option<(Vec<Health>, Vec<Option<String>>)> {
-        let mut state = locked(&self.shared);
-        let busy = |state: &super::State| {
-            state.health.iter().any(|h| h.waiting.is_some() || h.failing.is_some())
-                || said.iter().any(|said| *said != Said::default())
-                || self.lag.get().0 != 0
-        };
-        if busy(&state) {
-            let waited = self.shared.1.wait_timeout_while(state, STEP, |s| !s.stopping);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        } else {
-            let waited = self.shared.1.wait_while(state, |s| !s.stopping && !busy(s));
-            state = waited.unwrap_or_else(PoisonError::into_inner);
+    /// Nothing of it waits; looked at once more after it has left the desk, because it may have been woken in between.
+    fn forget(&self, consignment: &Arc<Consignment>) {
+        self.inner.desk.remove(consignment.dir.session());
+        if !consignment.look(Instant::now(), |_, _| ()).idle {
+            self.inner.desk.add(consignment);
         }
-        let troubles = state.status.iter().map(|status| status.trouble.clone()).collect();
-        (!state.stopping).then(|| (state.health.clone(), troubles))
     }
 
-    fn tell(&self, place: usize, say: Say, lag_ms: u64, why: Option<String>) -> std::io::Result<()> {
-        let (address, key) = &self.targets[place];
-        let delivery = Delivery { who: self.who.clone(), sink: address.clone(), lag_ms, why };
+    fn look_at(
+        &mut self,
+        place: usize,
+        oldest: Option<(Instant, &Arc<Consignment>)>,
+        any: Option<&Arc<Consignment>>,
+        now: Instant,
+    ) {
+        let failing = self.inner.places[place].failing();
+        let (since, why) = failing.map_or((None, None), |(since, why)| (Some(since), Some(why)));
+        let health = Health { waiting: oldest.map(|(since, _)| since), failing: since };
+        let lag = health.waiting.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        for say in self.said[place].news(health, now, self.inner.behind) {
+            let spoke = if say == Say::Recovered { self.spoke[place].take() } else { None };
+            let Some(speaker) = spoke.or_else(|| oldest.map(|(_, c)| c).or(any).cloned()) else { continue };
+            // One that cannot be written is not tried again: it is news, and no evidence.
+            if self.tell(&speaker, place, say, ms(lag), why.clone()).is_ok() {
+                speaker.wake();
+            }
+            if say == Say::Failing {
+                self.spoke[place] = Some(speaker);
+            }
+        }
+    }
+
+    fn tell(
+        &self,
+        speaker: &Consignment,
+        place: usize,
+        say: Say,
+        lag_ms: u64,
+        why: Option<String>,
+    ) -> std::io::Result<()> {
+        let place = &self.inner.places[place];
+        let Some(who) = speaker.dir.read_about()?.and_then(|about| about.who) else { return Ok(()) };
+        let delivery = Delivery { who: who.clone(), sink: place.shown.clone(), lag_ms, why };
         let what = match say {
             Say::Behind => What::Behind(delivery),
             Say::Failing => What::Failing(delivery),
             Say::Recovered => What::Recovered(delivery),
         };
         let now = Timestamp::new(chrono::Utc::now());
-        outbox::put(&self.dir, &event::of_delivery(&self.chain, now, &self.who, &sink_id(key), what))
+        let chain = self.inner.chain.id();
+        outbox::put(&speaker.dir, &event::of_delivery(&chain, now, &who, &sink_id(&place.key), what))
     }
 }
 
