@@ -43,6 +43,12 @@ pub enum Command {
     Ship(ShipArgs),
     /// Show the effective configuration and try its parts
     Check(CheckArgs),
+    /// Ask the policy of the configuration
+    Policy {
+        /// What to ask.
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
     /// Print shell completions
     Completions {
         /// For which shell
@@ -50,6 +56,13 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+/// What can be asked of a policy.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Say which rule would decide about a session, and why
+    Test(PolicyTestArgs),
 }
 
 /// How input typed at a terminal is recorded.
@@ -141,4 +154,54 @@ pub struct CheckArgs {
     /// Print a JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+const POLICY_EXAMPLES: &str = "\
+Examples:
+  hansard-record policy test --user ann --from 10.1.2.3
+  hansard-record policy test --user ext-bob --group contractors --at 23:30
+  hansard-record policy test --user ann --command 'rsync --server -logDtpre.iLsfxCIvu . x'
+  hansard-record policy test --user ann --config ./record.toml --json | jq .decision
+
+Exit status: 0 the session is allowed; 1 it is denied; 125 the configuration or the question cannot be used";
+
+/// Options of `policy test`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = POLICY_EXAMPLES)]
+pub struct PolicyTestArgs {
+    /// Who opens the session
+    #[arg(long, value_name = "NAME")]
+    pub user: String,
+    /// A group of theirs; may be given several times [default: those of the user database]
+    #[arg(long, value_name = "NAME")]
+    pub group: Vec<String>,
+    /// The remote address, or `local` [default: local]
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Option<String>,
+    /// How it is captured [default: interactive without a command; with one, transfer or exec, as the command is]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub kind: Option<KindArg>,
+    /// The command line, as `ssh HOST COMMAND` sends it
+    #[arg(long, value_name = "COMMAND")]
+    pub command: Option<String>,
+    /// When: 2026-11-24T09:30, or 09:30 for today; local time [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// The configuration file [default: ~/.config/hansard/record.toml, then /etc/hansard/record.toml]
+    #[arg(long, value_name = "FILE", env = "HANSARD_RECORD_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// Print a JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A kind of session, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KindArg {
+    /// On a terminal
+    Interactive,
+    /// Without a terminal
+    Exec,
+    /// A known file transfer server
+    Transfer,
 }

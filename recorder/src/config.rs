@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::{InputMode, PlaceArgs};
 use crate::destinations::SinkTable;
 use crate::paths;
+use crate::policy::{Policy, RuleTable};
 use crate::report::{Failure, io};
 
 /// Names of environment variables that a recording may hold; nothing else is read.
@@ -47,6 +48,9 @@ pub struct Config {
     pub ship: Ship,
     /// Lifecycle events.
     pub events: Events,
+    /// Rules of the agent's policy, in order; a recorder without an agent has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rule: Vec<RuleTable>,
 }
 
 /// `[events]`. They are not encrypted.
@@ -152,6 +156,7 @@ impl Default for Config {
             spool: Spool::default(),
             ship: Ship::default(),
             events: Events::default(),
+            rule: Vec::new(),
         }
     }
 }
@@ -223,7 +228,7 @@ mod duration {
     }
 }
 
-mod maybe_duration {
+pub(crate) mod maybe_duration {
     //! The same, where none is a value.
     use std::time::Duration;
 
@@ -294,7 +299,8 @@ impl Config {
         if !(1..=19).contains(&self.journal.level) {
             return Err(format!("journal.level is {}: it must be from 1 to 19", self.journal.level));
         }
-        crate::capture::masking::Prompts::new(&self.input.prompt_patterns).map(drop)
+        crate::capture::masking::Prompts::new(&self.input.prompt_patterns)?;
+        Policy::new(self).map(drop)
     }
 
     /// The configuration that these flags name, or the first of the usual files that exists, or the defaults.

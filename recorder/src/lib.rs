@@ -14,6 +14,7 @@ pub mod journal;
 pub mod live;
 pub mod memory;
 pub mod paths;
+pub mod policy;
 pub mod report;
 pub mod services;
 pub mod ship;

@@ -1,7 +1,7 @@
 //! `hansard-record`: parses what was typed, runs it, and turns failures into messages and exit codes.
 
 use clap::Parser as _;
-use hansard_record::cli::{Cli, Command};
+use hansard_record::cli::{Cli, Command, PolicyCommand};
 use hansard_record::{cmd, report};
 
 /// What is freed is wiped: a library that copies a secret and frees the copy (age does with the epoch secret that it
@@ -22,6 +22,7 @@ fn main() {
         Some(Command::Run(args)) => cmd::run::run(args),
         Some(Command::Ship(args)) => cmd::ship::run(&args),
         Some(Command::Check(args)) => cmd::check::run(&args),
+        Some(Command::Policy { command: PolicyCommand::Test(args) }) => cmd::policy::test(&args),
         Some(Command::Completions { shell }) => cmd::declare::completions(shell),
         Some(Command::Man) => cmd::declare::man(),
     };

@@ -17,7 +17,8 @@ fn help(path: &[&str]) -> String {
 
 #[test]
 fn the_whole_help() {
-    let all: Vec<String> = [&[][..], &["run"], &["ship"], &["check"]].iter().map(|path| help(path)).collect();
+    let all: Vec<String> =
+        [&[][..], &["run"], &["ship"], &["check"], &["policy", "test"]].iter().map(|path| help(path)).collect();
     insta::assert_snapshot!(all.join("\n======\n"));
 }
 

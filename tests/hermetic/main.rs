@@ -15,6 +15,7 @@ mod exec;
 mod first_use;
 mod no_identity;
 mod player;
+mod policy;
 mod stolen_disk;
 mod surroundings;
 mod survives_kill;

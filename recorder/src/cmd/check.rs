@@ -17,6 +17,7 @@ use crate::first_use::{self, OWN_PAST, Source};
 use crate::host_chain::HostChain;
 use crate::journal::spool::Spool;
 use crate::memory::{self, Kept};
+use crate::policy::Policy;
 use crate::report::{EXIT_FINDINGS, Failure};
 
 /// Runs the command.
@@ -30,6 +31,7 @@ pub fn run(args: &CheckArgs) -> Result<i32, Failure> {
     spool(&config, &mut findings);
     recipients(&config, &mut findings);
     keys_in_memory(&mut findings);
+    policy(&config, &mut findings);
     let stores = sinks(&config, &mut findings);
     notifies(&config, &stores, &mut findings);
     findings.push(Finding {
@@ -41,6 +43,21 @@ pub fn run(args: &CheckArgs) -> Result<i32, Failure> {
     config.notify = config.notify.iter().map(|address| redacted(address)).collect();
     print(args, &config, &findings)?;
     Ok(if findings.iter().any(|f| f.level == Level::Failed) { EXIT_FINDINGS } else { 0 })
+}
+
+/// How many rules there are, and what about them is hardly meant.
+fn policy(config: &Config, findings: &mut Vec<Finding>) {
+    if config.rule.is_empty() {
+        return;
+    }
+    match Policy::new(config) {
+        Ok(policy) => {
+            let what = format!("{} rules; they hold where an agent records, not for `run`", policy.len());
+            findings.push(Finding::new("policy", Level::Ok, what));
+            findings.extend(policy.remarks().into_iter().map(|what| Finding::new("policy", Level::Warning, what)));
+        }
+        Err(what) => findings.push(Finding::new("policy", Level::Failed, what)),
+    }
 }
 
 /// Opens every sink and has it try itself.

@@ -2,5 +2,6 @@
 
 pub mod check;
 pub mod declare;
+pub mod policy;
 pub mod run;
 pub mod ship;
