@@ -203,12 +203,21 @@ impl Recording {
         }
     }
 
-    /// Gives all segments to `visitor`, a block at a time: its lines as they were written, and their events.
+    /// Gives all segments to `visitor`, a block at a time: its lines as they were written, and their events. Where a session
+    /// went on after a recovered segment, or one is left out, the first line says how much later that is (CAST-3).
     pub fn visit<E>(&mut self, visitor: &mut Visitor<'_, E>) -> Result<(), Stopped<E>> {
+        let mut reached_ms = 0;
         for at in 0..self.places.len() {
-            match self.read(at, visitor) {
+            let offset_ms =
+                self.places.get(at).and_then(|place| place.segment.as_ref()).map(|segment| segment.offset_ms);
+            let mut late_ms = offset_ms.map_or(0, |offset_ms| offset_ms.saturating_sub(reached_ms));
+            let read = self.read(at, &mut |lines: &[u8], events: Vec<Event>| match std::mem::take(&mut late_ms) {
+                0 => visitor(lines, events),
+                late_ms => visitor(&later(lines, late_ms), events),
+            });
+            match read {
                 Err(Stopped::Recording(error)) => self.forgive(error).map_err(Stopped::Recording)?,
-                other => drop(other?),
+                other => reached_ms = other?.unwrap_or(reached_ms),
             }
         }
         Ok(())
@@ -250,7 +259,9 @@ impl Recording {
             Decoding::Visitor(error) => Stopped::Visitor(error),
         })?;
         let recovered = place_is_recovered(self.places.get(at));
-        if let Some(next) = next_offset.filter(|next| *next != end && !recovered && !self.force) {
+        // Whoever went on after a recovered segment could not read when its last event was.
+        let follows = |next: u64| next == end || (recovered && next > end);
+        if let Some(next) = next_offset.filter(|next| !follows(*next) && !self.force) {
             let why = format!("the next one begins at {next} ms, this one ends at {end} ms");
             return Err(wrong(Error::Altered(why)));
         }
@@ -303,6 +314,17 @@ impl Recording {
 enum Decoding<E> {
     Content(Error),
     Visitor(E),
+}
+
+/// Good event lines, the first of which comes so much later.
+fn later(lines: &[u8], late_ms: u64) -> Vec<u8> {
+    let comma = lines.iter().position(|byte| *byte == b',').unwrap_or(0);
+    let (interval, rest) = lines.split_at(comma);
+    // `[`, seconds, a point, three decimals: the digits are milliseconds.
+    let digits = interval.iter().filter(|byte| byte.is_ascii_digit());
+    let interval_ms = digits.fold(0, |ms: u64, digit| ms * 10 + u64::from(digit - b'0')) + late_ms;
+    let begin = format!("[{}.{:03}", interval_ms / 1_000, interval_ms % 1_000);
+    [begin.as_bytes(), rest].concat()
 }
 
 fn place_is_recovered(place: Option<&Place>) -> bool {
@@ -382,4 +404,17 @@ fn first_line(
         return Err(Error::Altered("the identity object is not the one that the chain names".into()));
     }
     Ok(Some(cast.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::later;
+
+    #[test]
+    fn cast_3_the_first_line_says_how_much_later_it_is() {
+        let lines = b"[0.250, \"r\", \"80x24\"]\n[0.001, \"o\", \"[9.999, \"]\n";
+        let after = b"[2.000, \"r\", \"80x24\"]\n[0.001, \"o\", \"[9.999, \"]\n";
+        assert_eq!(later(lines, 1_750), after);
+        assert_eq!(later(lines, 0), lines);
+    }
 }

@@ -27,6 +27,7 @@ pub mod file;
 pub mod lag;
 pub mod outbox;
 pub mod recovery;
+pub mod resumption;
 pub mod session_dir;
 pub mod spool;
 pub mod stall;

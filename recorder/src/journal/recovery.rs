@@ -41,20 +41,24 @@ pub fn recover(dir: &SessionDir, chain: &HostChain, reason: &str) -> Result<Foun
     let Some(about) = dir.read_about().map_err(io_failure("read what is known of the session in", dir.path()))? else {
         return Ok(Found::NeverStarted);
     };
-    let entries = chain.entries_from(about.start_seq)?;
-    let session = dir.session();
-    let about_session: Vec<&Entry> = entries.iter().filter(|e| names(&e.kind, session)).collect();
-    if !about_session.iter().any(|e| matches!(e.kind, Kind::Start { .. })) {
+    let said = said_of(dir.session(), chain, &about)?;
+    if !said.iter().any(|e| matches!(e.kind, Kind::Start { .. })) {
         return Ok(Found::NeverStarted);
     }
-    let found = if about_session.iter().any(|e| matches!(e.kind, Kind::End { .. })) {
+    let found = if said.iter().any(|e| matches!(e.kind, Kind::End { .. })) {
         Found::Ended
     } else {
-        let work = Work { dir, chain, about: &about, said: &about_session, reason };
+        let work = Work { dir, chain, about: &about, said: &said, reason };
         work.run().map_err(io_failure("close the interrupted session in", dir.path()))?
     };
     outbox::settle(dir, chain, &about).map_err(io_failure("write the events of the session in", dir.path()))?;
     Ok(found)
+}
+
+/// What the chain says of a session itself.
+pub(super) fn said_of(session: SessionId, chain: &HostChain, about: &About) -> Result<Vec<Entry>, Failure> {
+    let entries = chain.entries_from(about.start_seq)?;
+    Ok(entries.into_iter().filter(|e| names(&e.kind, session)).collect())
 }
 
 /// Whether an entry is about this session itself; checkpoints only mention it.
@@ -65,27 +69,29 @@ fn names(kind: &Kind, wanted: SessionId) -> bool {
     }
 }
 
-struct Work<'a> {
-    dir: &'a SessionDir,
-    chain: &'a HostChain,
-    about: &'a About,
-    said: &'a [&'a Entry],
-    reason: &'a str,
+/// The work on one session's folder.
+pub(super) struct Work<'a> {
+    pub(super) dir: &'a SessionDir,
+    pub(super) chain: &'a HostChain,
+    pub(super) about: &'a About,
+    pub(super) said: &'a [Entry],
+    pub(super) reason: &'a str,
 }
 
-fn check(path: &Path) -> io::Result<Checked> {
+/// Checks a segment from end to end.
+pub(super) fn check(path: &Path) -> io::Result<Checked> {
     let mut checker = Checker::new();
     checker.push(&std::fs::read(path)?).and_then(|()| checker.finish()).map_err(io::Error::other)
 }
 
+/// Who signs an open segment, as far as its header is whole.
+pub(super) fn signer_of(segment: &SegmentFile) -> io::Result<Option<PublicKey>> {
+    Ok(segment::scan_open(&std::fs::read(&segment.path)?).header.map(|h| h.signer))
+}
+
 impl Work<'_> {
     fn run(&self) -> io::Result<Found> {
-        // A copy that was not renamed is no part of the session.
-        for entry in std::fs::read_dir(self.dir.path())?.flatten() {
-            if entry.path().extension().is_some_and(|e| e == "joined" || e == "new") {
-                std::fs::remove_file(entry.path())?;
-            }
-        }
+        self.remove_copies()?;
         let segments = self.dir.segments()?;
         let closed = segments.iter().rev().find(|s| s.form == Form::Closed);
         let mut prev = None;
@@ -111,14 +117,20 @@ impl Work<'_> {
             return Ok(self.found(next_number, 0));
         }
         let first = open[0].number;
+        if first > next_number {
+            // Whoever went on here knew that the one between was lost, and was interrupted before it was said, or after.
+            self.say(next_number, 0, None, prev, signer_of(open[0])?)?;
+            prev = None;
+        }
         let mut kept_blocks = 0;
         for (place, segment) in open.iter().enumerate() {
             let follower = open.get(place + 1).filter(|f| f.number == segment.number + 1);
-            if let Some(digest) = self.finish_signed(segment)? {
-                prev = Some(digest);
+            if let Some(checked) = self.finish_signed(segment)? {
+                prev = Some(checked.digest);
                 continue;
             }
-            let (digest, blocks) = self.recover_one(segment, follower.copied(), prev)?;
+            let continues = follower.map_or(Ok(None), |file| signer_of(file))?;
+            let (digest, blocks) = self.recover_one(segment, continues, prev)?;
             prev = digest;
             kept_blocks += blocks;
             if follower.is_none() {
@@ -126,6 +138,16 @@ impl Work<'_> {
             }
         }
         Ok(self.found(first, kept_blocks))
+    }
+
+    /// A copy that was not renamed is no part of the session.
+    pub(super) fn remove_copies(&self) -> io::Result<()> {
+        for entry in std::fs::read_dir(self.dir.path())?.flatten() {
+            if entry.path().extension().is_some_and(|e| e == "joined" || e == "new") {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     fn found(&self, segment: u32, blocks: u64) -> Found {
@@ -143,7 +165,7 @@ impl Work<'_> {
     }
 
     /// A segment that was signed but not renamed: it only needs its name.
-    fn finish_signed(&self, segment: &SegmentFile) -> io::Result<Option<Digest>> {
+    pub(super) fn finish_signed(&self, segment: &SegmentFile) -> io::Result<Option<Checked>> {
         let Ok(checked) = check(&segment.path) else { return Ok(None) };
         rustix::fs::fdatasync(File::open(&segment.path)?)?;
         self.name(segment, &checked.digest)?;
@@ -152,34 +174,31 @@ impl Work<'_> {
         {
             self.end(segment.number, checked.digest)?;
         }
-        Ok(Some(checked.digest))
+        Ok(Some(checked))
     }
 
     /// The orderly end that only the chain lacks.
-    fn end(&self, segment: u32, digest: Digest) -> io::Result<Found> {
+    pub(super) fn end(&self, segment: u32, digest: Digest) -> io::Result<Found> {
         let outcome = self.dir.read_line(OUTCOME).unwrap_or_else(|| "recorder-failed".into());
         let kind = Kind::End { session: self.dir.session(), segment, digest, outcome };
         self.chain.append(kind).map_err(|f| io::Error::other(f.what))?;
         Ok(Found::Ended)
     }
 
-    fn recover_one(
+    /// Closes a segment as recovered. Gives its digest, none where nothing of it could be kept, and how many blocks were.
+    pub(super) fn recover_one(
         &self,
         segment: &SegmentFile,
-        follower: Option<&SegmentFile>,
+        continues: Option<PublicKey>,
         prev: Option<Digest>,
     ) -> io::Result<(Option<Digest>, u64)> {
         let bytes = std::fs::read(&segment.path)?;
         let scan = segment::scan_open(&bytes);
         if scan.kept_len == 0 {
-            self.say(segment.number, 0, None, prev, None)?;
+            self.say(segment.number, 0, None, prev, continues)?;
             std::fs::remove_file(&segment.path)?;
             return Ok((None, 0));
         }
-        let continues = match follower {
-            Some(file) => segment::scan_open(&std::fs::read(&file.path)?).header.map(|h| h.signer),
-            None => None,
-        };
         let entry = self.say(segment.number, scan.blocks, scan.kept, prev, continues)?;
         // The kept bytes end where the first cut of this recovery put it: what stood behind is gone after this.
         let file = OpenOptions::new().write(true).open(&segment.path)?;
@@ -200,7 +219,7 @@ impl Work<'_> {
     }
 
     /// The `recovered` entry of a segment: the one that the chain has, or a new one.
-    fn say(
+    pub(super) fn say(
         &self,
         segment: u32,
         blocks: u64,
@@ -210,7 +229,7 @@ impl Work<'_> {
     ) -> io::Result<Entry> {
         let earlier = self.said.iter().find(|e| matches!(e.kind, Kind::Recovered { segment: s, .. } if s == segment));
         if let Some(entry) = earlier {
-            return Ok((*entry).clone());
+            return Ok(entry.clone());
         }
         if continues.is_none() {
             // No checkpoint of another recorder lists it as open after this.

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use hansard_schemas::Digest;
 use hansard_schemas::cast::{CastHeader, Size, Term};
 use hansard_schemas::chain::Kind;
 use hansard_schemas::event::Who;
@@ -22,7 +23,7 @@ use crate::capture::segments::{Blocked, Segments, Tools};
 use crate::capture::session::Session;
 use crate::cli::InputMode;
 use crate::destinations::required;
-use crate::journal::closing::Closer;
+use crate::journal::closing::{Closer, Progress};
 use crate::journal::file::sync_dir;
 use crate::journal::outbox;
 use crate::journal::session_dir::{About, SessionDir};
@@ -109,33 +110,32 @@ impl Services {
 
         let dir = Arc::new(dir);
         let consignment = self.shipping.register(&dir, &places);
-        let opened = self.open(&dir, &consignment, &choices, None, |tools| {
+        let opened = self.open(&dir, &consignment, &choices, |tools| {
             let segments = Segments::begin(tools, signer, line, &header_line, size).map_err(blocked)?;
             segments.sync_now().map_err(io("sync the journal in", dir.path()))?;
             sync_dir(dir.path()).map_err(io("sync", dir.path()))?;
-            Ok(segments)
+            Ok((segments, None))
         });
-        if opened.is_err() {
-            consignment.leave();
+        if opened.is_ok() {
+            consignment.wake();
         }
         opened
     }
 
-    /// The session over segments that are opened by `segments`. `prev` is the digest of the highest closed one.
+    /// The session over segments that are opened by `segments`, which also gives the highest that is closed.
     pub(super) fn open(
         &self,
         dir: &Arc<SessionDir>,
         consignment: &Arc<Consignment>,
         choices: &Choices,
-        prev: Option<hansard_schemas::Digest>,
-        segments: impl FnOnce(Tools) -> Result<Segments, Failure>,
+        segments: impl FnOnce(Tools) -> Result<(Segments, Option<(u32, Digest)>), Failure>,
     ) -> Result<Begun, Failure> {
         let told = Arc::clone(consignment);
-        let closed = Box::new(move |progress: &crate::journal::closing::Progress| match progress.ended {
+        let closed = Box::new(move |progress: &Progress| match progress.ended {
             true => told.end(),
             false => told.wake(),
         });
-        let closer = Arc::new(Closer::new(&self.closing, Arc::clone(dir), Arc::clone(&self.chain), prev, closed));
+        let closer = Arc::new(Closer::new(&self.closing, Arc::clone(dir), Arc::clone(&self.chain), closed));
         let stall = self.stall.flag(choices.on_terminal);
         let tools = Tools {
             dir: Arc::clone(dir),
@@ -145,7 +145,11 @@ impl Services {
             shape: self.shape.clone(),
             stall: Arc::clone(&stall),
         };
-        let session = self.session_over(segments(tools)?, choices, consignment, &stall);
+        let (segments, highest) = segments(tools)?;
+        if let Some((number, digest)) = highest {
+            closer.goes_on_after(number, digest);
+        }
+        let session = self.session_over(segments, choices, consignment, &stall);
         let entry = Arc::new(Entry { dir: Arc::clone(dir), closer, consignment: Arc::clone(consignment), stall });
         self.registry.add(&entry);
         Ok(Begun { session, handle: Handle::of(entry) })

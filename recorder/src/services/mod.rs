@@ -9,6 +9,7 @@ mod chores;
 mod handle;
 mod registry;
 mod reserve;
+mod resume;
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -35,6 +36,7 @@ use crate::ship::Shipping;
 pub(crate) use self::begin::blocked;
 pub use self::begin::{Begun, Choices, Opening};
 pub use self::handle::Handle;
+pub use self::resume::{Resume, Resumed};
 
 /// What the sessions of a process share.
 pub struct Services {

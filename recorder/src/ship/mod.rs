@@ -85,11 +85,9 @@ impl Shipping {
         let _ = self.0.gone.set(gone);
     }
 
-    /// Takes a session on: what its folder holds is delivered from now on.
+    /// Takes a session on: what its folder holds is delivered from the first [`Consignment::wake`] on.
     pub fn register(&self, dir: &Arc<SessionDir>, choice: &Choice) -> Arc<Consignment> {
-        let consignment = Consignment::new(&self.0, Arc::clone(dir), choice);
-        consignment.wake();
-        consignment
+        Consignment::new(&self.0, Arc::clone(dir), choice)
     }
 
     /// Something of the chain alone is new, with no session to bring it along: the places get it with the next round of any

@@ -193,5 +193,10 @@ fn left(fixed: &Fixed) -> Vec<Case> {
     let note = "killed, and gone on with in a next segment";
     let texts = [&HELLO.repeat(2)[..], SIZE, HELLO];
     let on = sums(case("recovered-continues", "recovered", note, on), 2, &texts, &b"hello\r\n".repeat(3));
-    vec![whole, cut, none, on]
+    let (mut later, digest) = closed_by(&raw, 2, Some(2));
+    let second = Raw { offset_ms: 5_000, epoch: 1, index: 0, keys: fixed.keys[1].clone(), ..one(fixed, digest) };
+    later.extend(second.bytes());
+    let note = "killed, and gone on with by another recorder: later, and in a new epoch (CAST-3)";
+    let later = sums(case("recovered-resumed", "recovered", note, later), 2, &texts, &b"hello\r\n".repeat(3));
+    vec![whole, cut, none, on, later]
 }

@@ -43,12 +43,16 @@ impl Case<'_> {
         let chain_faults = self.judge_chain(&mut faults);
         let verdict = self.verdict(&faults);
         let settled = match verdict {
-            Verdict::RecoveredAt { .. } => self.evidence.is_some_and(Evidence::decided),
+            Verdict::RecoveredAt { .. } if !self.evidence.is_some_and(Evidence::decided) => {
+                let open = self.open_as_of();
+                notes.push(match open {
+                    Some(time) => format!("the session went on after the recovered segment, and was open as of {time}"),
+                    None => "the session went on after the recovered segment, and nothing says how it ended".into(),
+                });
+                open.is_some()
+            }
             _ => true,
         };
-        if !settled {
-            notes.push("the session went on after the recovered segment, and nothing says how it ended".into());
-        }
         let recovered = |summary: &&super::Summary| matches!(summary.trailer, TrailerKind::Recovered(_));
         let unwitnessed = self.line.good.values().map(|(_, summary)| *summary).find(recovered);
         let start = self.evidence.and_then(|evidence| evidence.start);
@@ -197,16 +201,23 @@ impl Case<'_> {
 
     /// When the chain last saw it open, if that is not long ago and nothing came between (VER-1).
     fn running(&self) -> Option<Timestamp> {
+        self.evidence.is_some_and(|evidence| evidence.recovered.is_empty()).then(|| self.open_as_of())?
+    }
+
+    /// The same, of a session that may have gone on after a recovered segment too (VER-7).
+    fn open_as_of(&self) -> Option<Timestamp> {
         let evidence = self.evidence?;
         let start = evidence.start?;
-        if evidence.end.is_some() || evidence.left || !evidence.recovered.is_empty() {
+        if evidence.decided() || evidence.left {
             return None;
         }
-        let seen = match evidence.checkpoint {
+        let listed = match evidence.checkpoint {
             Some((time, true)) => time,
             Some((_, false)) => return None,
             None => start.entry.time,
         };
+        let went_on = evidence.recovered.values().filter(|closing| closing.continues.is_some());
+        let seen = went_on.map(|closing| closing.entry.time).max().map_or(listed, |time| listed.max(time));
         // A time that far ahead of the reviewer's clock says as little as one that far behind.
         (seen.unix_ms().abs_diff(self.now.unix_ms()) <= RUNNING_MS).then_some(seen)
     }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Recovered};
 use super::report::Fault;
 use super::{SegmentFact, Summary, embedded};
 use crate::chain::Kind;
@@ -33,16 +33,45 @@ enum Before {
     /// Nothing is before segment 0.
     Nothing,
     /// It is there, or the chain says what it would have been.
-    Known { number: u32, next: PublicKey, digest: Option<Digest>, place: Option<Place> },
+    Known(Known),
     /// It is not there.
     Unknown,
     /// The session ended with an earlier one.
     Ended(u32),
 }
 
+/// What the segment before says of this one.
+struct Known {
+    number: u32,
+    next: PublicKey,
+    /// Its digest; none where nothing of it could be kept.
+    digest: Option<Digest>,
+    /// The digest of the highest segment that is stored, this one or one before it.
+    stored: Option<Digest>,
+    /// The place of that in the key schedule.
+    place: Option<Place>,
+}
+
 impl Before {
-    fn after(number: u32, next: Option<PublicKey>, digest: Option<Digest>, place: Option<Place>) -> Self {
-        next.map_or(Self::Ended(number), |next| Self::Known { number, next, digest, place })
+    /// After a segment that is there.
+    fn after(summary: &Summary, next: Option<PublicKey>) -> Self {
+        let (number, digest) = (summary.header.segment, Some(summary.digest));
+        let place = Some(Place::of(summary));
+        next.map_or(Self::Ended(number), |next| Self::Known(Known { number, next, digest, stored: digest, place }))
+    }
+
+    /// After a segment of which nothing could be kept: it still announces the next one.
+    fn after_nothing(self, closing: &Recovered<'_>) -> Self {
+        let number = closing.segment;
+        let Some(next) = closing.continues else { return Self::Ended(number) };
+        let known = |stored, place| Self::Known(Known { number, next, digest: None, stored, place });
+        match self {
+            Self::Nothing => known(None, None),
+            Self::Known(Known { stored, place, .. }) => known(stored, place),
+            // The entry witnesses what is not there.
+            Self::Unknown if closing.head.is_some() => known(closing.head, None),
+            other => other,
+        }
     }
 
     /// What is before `number`, of which the one before was met last if `adjacent`.
@@ -97,10 +126,13 @@ impl<'f> Line<'f> {
                 .partition(|(_, result)| result.is_ok());
             let good = good.into_iter().filter_map(|(at, result)| Some((at, result.ok()?))).collect();
             let bad = bad.into_iter().filter_map(|(_, result)| result.err()).collect();
-            before = match line.choose(number, facts, good, bad, evidence) {
-                None if matches!(before, Before::Ended(_)) => before,
-                None => Before::Unknown,
-                Some(known) => known,
+            before = match line.choose(number, facts, good, bad) {
+                Some(after) => after,
+                None => match evidence.and_then(|evidence| evidence.recovered.get(&number)) {
+                    _ if matches!(before, Before::Ended(_)) => before,
+                    Some(closing) if !closing.stored => before.after_nothing(closing),
+                    _ => Before::Unknown,
+                },
             };
         }
         line
@@ -113,7 +145,6 @@ impl<'f> Line<'f> {
         facts: &[SegmentFact],
         mut good: Vec<(usize, &'f Summary)>,
         mut bad: Vec<Fault>,
-        evidence: Option<&Evidence<'_>>,
     ) -> Option<Before> {
         // REC-1: a closed segment of that number exists.
         if good.iter().any(|(_, summary)| matches!(summary.trailer, TrailerKind::Signed(_))) {
@@ -134,11 +165,7 @@ impl<'f> Line<'f> {
         }
         let Some((at, summary)) = good.first().copied() else {
             self.bad.extend(bad.into_iter().map(|fault| (number, fault)));
-            // A segment of which nothing could be kept still announces the next one.
-            return match evidence.and_then(|evidence| evidence.recovered.get(&number)) {
-                Some(closing) if !closing.stored => Some(Before::after(number, closing.continues, None, None)),
-                _ => None,
-            };
+            return None;
         };
         self.notes.extend(bad.iter().map(|fault| format!("beside a valid segment {number}: {fault}")));
         if summary.keys_state == KeysState::Erased {
@@ -152,7 +179,7 @@ impl<'f> Line<'f> {
                 _ => None,
             },
         };
-        Some(Before::after(number, next, Some(summary.digest), Some(Place::of(summary))))
+        Some(Before::after(summary, next))
     }
 
     /// Whether an object is the segment of this number.
@@ -250,24 +277,25 @@ impl<'f> Line<'f> {
 
 /// SEG-3, SEG-4 and `prev`.
 fn follows(summary: &Summary, before: &Before) -> Result<(), String> {
-    let (named, what) = match &summary.trailer {
-        TrailerKind::Signed(trailer) => (trailer.prev, "the digest in its trailer"),
+    let (named, signed, what) = match &summary.trailer {
+        TrailerKind::Signed(trailer) => (trailer.prev, true, "the digest in its trailer"),
         TrailerKind::Recovered(entry) => match &entry.kind {
-            Kind::Recovered { head, .. } => (*head, "the head in the entry that recovers it"),
-            _ => (None, "the entry that closes it"),
+            Kind::Recovered { head, .. } => (*head, false, "the head in the entry that recovers it"),
+            _ => (None, false, "the entry that closes it"),
         },
     };
-    let (number, next, digest, place) = match before {
+    let Known { number, next, digest, stored, place } = match before {
         Before::Unknown => return Ok(()),
         Before::Ended(last) => return Err(format!("segment {last} is the last")),
         Before::Nothing if named.is_some() => return Err(format!("{what} names a segment before the first")),
         Before::Nothing => return Ok(()),
-        Before::Known { number, next, digest, place } => (number, next, digest, place),
+        Before::Known(known) => known,
     };
     if *next != summary.header.signer {
         return Err(format!("its signer is not the one that segment {number} announced"));
     }
-    if named != *digest {
+    // TRL-5: a trailer names the highest segment that is stored, an entry only the one right before.
+    if named != if signed { *stored } else { *digest } {
         return Err(format!("{what} is not that of segment {number}"));
     }
     let Some(place) = place else { return Ok(()) };

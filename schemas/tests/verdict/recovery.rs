@@ -242,6 +242,84 @@ fn rec_2_a_session_with_a_recovered_segment_is_never_complete() {
     assert!(judgement.ok() && judgement.outcome.is_some());
 }
 
+/// The recorder is killed while segments are written, and another takes the session up.
+fn killed_and_resumed(host: &mut Host, a: &mut Session) {
+    let open = a.crash();
+    let kind = a.recovery(&open, None);
+    let continues = Some(a.go_on());
+    let Kind::Recovered { session, segment, blocks, kept, head, reason, old_boot, .. } = kind else { unreachable!() };
+    let entry = host.add(Kind::Recovered { session, segment, blocks, kept, head, reason, old_boot, continues });
+    a.closed.push(Session::recovered(&open, &entry));
+}
+
+/// The same between two segments: the next one was announced, and nothing of it is there.
+fn killed_between_and_resumed(host: &mut Host, a: &mut Session) {
+    let nothing = Open { number: a.number(), journal: Vec::new() };
+    let kind = a.recovery(&nothing, None);
+    let continues = Some(a.go_on());
+    let Kind::Recovered { session, segment, blocks, kept, head, reason, old_boot, .. } = kind else { unreachable!() };
+    host.add(Kind::Recovered { session, segment, blocks, kept, head, reason, old_boot, continues });
+    a.lost += 1;
+}
+
+#[test]
+fn rec_4_a_session_that_went_on_several_times_is_one_whole() {
+    let mut host = Host::new();
+    let mut a = Session::start(&mut host, 1);
+    a.segment(false);
+    killed_and_resumed(&mut host, &mut a);
+    host.checkpoint(&[&a]);
+    // At once again.
+    killed_and_resumed(&mut host, &mut a);
+    a.segment(false);
+    killed_between_and_resumed(&mut host, &mut a);
+    a.segment(false);
+    host.checkpoint(&[&a]);
+    // As far as anybody can tell it is open.
+    let mut running = Store::of(&host, &[&a]);
+    running.now = at(host.now_ms + 1_000);
+    let judgement = running.judge(&a);
+    assert_eq!((words(&judgement).as_str(), judgement.ok()), ("recovered at 1", true), "{judgement:#?}");
+    // Later nothing says how it ended.
+    running.now = at(host.now_ms + 3_600_000);
+    assert!(!running.judge(&a).ok());
+    a.segment(true);
+    host.end(&a);
+    let store = Store::of(&host, &[&a]);
+    let judgement = store.judge(&a);
+    assert_eq!((words(&judgement).as_str(), judgement.ok()), ("recovered at 1", true), "{judgement:#?}");
+    assert_eq!((judgement.notes.len(), judgement.last_segment), (0, Some(6)));
+    // Each of them is missed.
+    for object in &a.closed {
+        let mut store = store.clone();
+        store.remove(&a, object.number);
+        assert!(!store.judge(&a).ok(), "without segment {}", object.number);
+    }
+}
+
+#[test]
+fn trl_5_after_a_lost_segment_the_highest_stored_one_is_named() {
+    let mut host = Host::new();
+    let mut a = Session::start(&mut host, 1);
+    a.segment(false);
+    a.segment(false);
+    killed_between_and_resumed(&mut host, &mut a);
+    let honest = a.closed.clone();
+    // It names the one before.
+    a.closed.remove(1);
+    a.lost += 1;
+    let other = a.other(true);
+    (a.closed, a.lost) = (honest, 1);
+    a.segment(true);
+    host.end(&a);
+    let mut store = Store::of(&host, &[&a]);
+    assert!(store.judge(&a).ok());
+    store.remove(&a, 3);
+    store.add(&a, &other);
+    assert!(!store.judge(&a).ok());
+    assert!(words(&store.judge(&a)).contains("altered 3"), "{}", words(&store.judge(&a)));
+}
+
 #[test]
 fn rec_3_what_was_recovered_is_unwitnessed_whatever_the_verdict() {
     let (mut host, mut a, open) = crashed();

@@ -109,8 +109,11 @@ pub struct Session {
     /// Of every segment, the next one's last.
     pub signers: Vec<SigningKey>,
     pub closed: Vec<Object>,
+    /// Numbers of which nothing is stored.
+    pub lost: u32,
     pub keys: KeysLine,
     epoch: [u8; 32],
+    epochs: u32,
     index: u32,
     serial: u8,
 }
@@ -131,19 +134,34 @@ impl Session {
         let start = host.add(kind);
         let (epoch, keys) = epoch();
         let (chain, signers) = (host.id(), vec![signer]);
-        Self { id, chain, start, signers, closed: vec![], keys, epoch, index: 0, serial }
+        Self { id, chain, start, signers, closed: vec![], lost: 0, keys, epoch, epochs: 0, index: 0, serial }
+    }
+
+    /// Number of the next segment.
+    pub fn number(&self) -> u32 {
+        u32::try_from(self.closed.len()).unwrap() + self.lost
+    }
+
+    /// The session goes on with another recorder: a new signer, and a new epoch.
+    pub fn go_on(&mut self) -> PublicKey {
+        let signer = SigningKey::generate();
+        let public = signer.public();
+        self.signers.push(signer);
+        (self.epoch, self.keys) = epoch();
+        (self.epochs, self.index) = (self.epochs + 1, 0);
+        public
     }
 
     /// Writes the next segment up to `blocks` blocks of lines, and leaves it open.
     fn write(&mut self, blocks: u8) -> (SegmentWriter, Vec<u8>) {
-        let number = u32::try_from(self.closed.len()).unwrap();
+        let number = self.number();
         let secret = hansard_schemas::keys::SegmentSecret::derive(&EpochSecret::from_bytes(&self.epoch), self.index);
         let spec = HeaderSpec {
             session: self.id,
             segment: number,
             start: at(START_MS + 5_000 * i64::from(number)),
             offset_ms: 5_000 * u64::from(number),
-            epoch: 0,
+            epoch: self.epochs,
             index: self.index,
             signer: self.signers.last().unwrap().public(),
             entry: (number == 0).then(|| String::from_utf8(self.start.line.clone()).unwrap().trim_end().into()),
@@ -164,7 +182,7 @@ impl Session {
     pub fn segment(&mut self, last: bool) -> Object {
         let object = self.other(last);
         if !last {
-            assert_eq!(self.signers.len(), self.closed.len() + 2);
+            assert!(self.signers.len() >= self.closed.len() + 2);
         }
         self.closed.push(object.clone());
         object
@@ -172,7 +190,7 @@ impl Session {
 
     /// The same, but kept out of the session: whoever has the signer's key can make another one of the number.
     pub fn other(&mut self, last: bool) -> Object {
-        let number = u32::try_from(self.closed.len()).unwrap();
+        let number = self.number();
         let (writer, mut bytes) = self.write(2);
         let stop = Stop { outcome: StopOutcome::Exited, status: 0, signal: None, left_behind: vec![] };
         let streams = Streams::default();
@@ -189,7 +207,7 @@ impl Session {
 
     /// The next segment as a crash leaves it: two whole blocks and a torn one.
     pub fn crash(&mut self) -> Open {
-        let number = u32::try_from(self.closed.len()).unwrap();
+        let number = self.number();
         let mut journal = self.write(3).1;
         journal.truncate(journal.len() - 3);
         Open { number, journal }
@@ -198,7 +216,7 @@ impl Session {
     /// The entry that recovers what a crash left.
     pub fn recovery(&self, open: &Open, continues: Option<PublicKey>) -> Kind {
         let scan = scan_open(&open.journal);
-        let head = self.closed[..open.number as usize].last().map(|object| object.digest);
+        let head = self.closed.iter().find(|object| object.number + 1 == open.number).map(|object| object.digest);
         Kind::Recovered {
             session: self.id,
             segment: open.number,

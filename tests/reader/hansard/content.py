@@ -190,7 +190,9 @@ class Opener:
         """All contents of a recording; offsets must be the sums of the intervals (CAST-3)."""
         made = []
         for segment in segments:
-            if made and segment.header.offset_ms != made[-1].reader.time_ms:
+            at, end = segment.header.offset_ms, made[-1].reader.time_ms if made else segment.header.offset_ms
+            # Whoever went on after a recovered segment could not read when its last event was.
+            if at < end or (at > end and not made[-1].segment.recovered):
                 raise Bad("altered", f"offset of segment {segment.header.segment}")
             made.append(self.open(segment))
         return made

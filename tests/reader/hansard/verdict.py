@@ -87,11 +87,26 @@ class _Session:
                 raise Bad("altered", "its start entry is not in the chain")
         elif number - 1 in self.good:
             segments_of.linked(self.good[number - 1], made)
+        else:
+            self._after_lost(made)
         for entry, head, digest in self.heads + [(e, e.fields["segment"], e.fields["digest"]) for e in self.ends]:
             if head == number and digest != made.digest:
                 raise Bad("altered", f"{entry.kind} {entry.seq} names another digest")
         if made.recovered:
             self._recovered(made)
+
+    def _after_lost(self, made):
+        """A number of which nothing is stored is passed by its entry (TRL-5)."""
+        number = made.header.segment
+        for entry in self.recovered:
+            if entry.fields["segment"] != number - 1 or entry.fields["kept"] is not None:
+                continue
+            if entry.fields["continues"] != made.header.signer:
+                raise Bad("altered", f"segment {number} is signed by a key that was not announced")
+            before = max((n for n in self.good if n < number), default=None)
+            digest = self.good[before].digest if before is not None else None
+            if not made.recovered and before == number - 2 and made.trailer.prev != digest:
+                raise Bad("altered", f"segment {number} does not follow the digest of {before}")
 
     def _recovered(self, made):
         """REC-1."""

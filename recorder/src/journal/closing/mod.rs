@@ -117,17 +117,17 @@ impl std::fmt::Debug for Closer {
 }
 
 impl Closer {
-    /// For one session, whose highest closed segment has the digest `prev`. `closed` is called by the threads of the pool.
-    pub fn new(
-        pool: &ClosingPool,
-        dir: Arc<SessionDir>,
-        chain: Arc<HostChain>,
-        prev: Option<Digest>,
-        closed: Closing,
-    ) -> Self {
+    /// For one session. `closed` is called by the threads of the pool.
+    pub fn new(pool: &ClosingPool, dir: Arc<SessionDir>, chain: Arc<HostChain>, closed: Closing) -> Self {
         let told = Arc::new(Told::default());
-        let work = Work::new(dir, chain, prev, Arc::clone(&told), closed);
+        let work = Work::new(dir, chain, Arc::clone(&told), closed);
         Self { queue: Arc::new(Queue::new(work)), pool: pool.clone(), told }
+    }
+
+    /// The session goes on after this segment, which is the highest that is stored. Before the first one is handed over.
+    pub fn goes_on_after(&self, number: u32, digest: Digest) {
+        self.queue.goes_on_after(digest);
+        self.told.lock().head = Some((number, digest));
     }
 
     /// Hands a segment over.

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use hansard_schemas::Digest;
+
 use super::CloseJob;
 use super::steps::{Stage, Step, Work};
 
@@ -33,6 +35,10 @@ struct Waiting {
 impl Queue {
     pub(super) fn new(work: Work) -> Self {
         Self { state: Mutex::default(), work: Mutex::new(work) }
+    }
+
+    pub(super) fn goes_on_after(&self, digest: Digest) {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).prev = Some(digest);
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

@@ -81,7 +81,8 @@ pub(super) enum Step {
 pub(super) struct Work {
     dir: Arc<SessionDir>,
     chain: Arc<HostChain>,
-    prev: Option<Digest>,
+    /// Digest of the highest closed segment.
+    pub(super) prev: Option<Digest>,
     told: Arc<Told>,
     closed: Closing,
     /// Nothing later can be signed: recovery closes what is left.
@@ -98,14 +99,8 @@ fn at<T>(what: &'static str, done: io::Result<T>) -> Tried<T> {
 }
 
 impl Work {
-    pub(super) fn new(
-        dir: Arc<SessionDir>,
-        chain: Arc<HostChain>,
-        prev: Option<Digest>,
-        told: Arc<Told>,
-        closed: Closing,
-    ) -> Self {
-        Self { dir, chain, prev, told, closed, lost: false, put_aside: None }
+    pub(super) fn new(dir: Arc<SessionDir>, chain: Arc<HostChain>, told: Arc<Told>, closed: Closing) -> Self {
+        Self { dir, chain, prev: None, told, closed, lost: false, put_aside: None }
     }
 
     /// Does one step, and leaves the stage as it was where that fails.
