@@ -43,6 +43,15 @@ pub enum Command {
     Ship(ShipArgs),
     /// Show the effective configuration and try its parts
     Check(CheckArgs),
+    /// Record the sessions of this host, for `hansard-shell`
+    Agent(AgentArgs),
+    /// Record a session without an agent, and say so everywhere; `hansard-shell` runs it
+    #[command(hide = true)]
+    BreakGlass(BreakGlassArgs),
+    /// Show the sessions that the agent records
+    Status(StatusArgs),
+    /// End a session that the agent records
+    Terminate(TerminateArgs),
     /// Ask the policy of the configuration
     Policy {
         /// What to ask.
@@ -154,6 +163,68 @@ pub struct CheckArgs {
     /// Print a JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `agent`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "It logs to standard error; HANSARD_LOG=debug says more. SIGHUP has it read the configuration again, SIGTERM\nleaves the sessions that run to the next agent.\n\nExit status: 0 it was told to stop; 125 it cannot serve, or the configuration cannot be used"
+)]
+pub struct AgentArgs {
+    #[command(flatten)]
+    /// What the other commands have too.
+    pub place: PlaceArgs,
+    /// Only say whether the configuration can be used
+    #[arg(long)]
+    pub check_config: bool,
+}
+
+/// Options of `break-glass`.
+#[derive(Debug, Args)]
+pub struct BreakGlassArgs {
+    /// Why there is no agent
+    #[arg(long, value_name = "TEXT")]
+    pub why: String,
+    /// The shell is a login shell
+    #[arg(long)]
+    pub login: bool,
+    /// What the shell was given
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    pub command: Vec<OsString>,
+}
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Only root and the agent's own user may ask.\n\nExit status: 0; 1 a sink is in trouble, or the agent refuses; 125 the agent cannot be asked"
+)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    /// What the other commands have too.
+    pub place: PlaceArgs,
+    /// Print a JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// Print what was counted, in Prometheus' text format
+    #[arg(long, conflicts_with = "json")]
+    pub prometheus: bool,
+}
+
+/// Options of `terminate`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  hansard-record terminate 3f9c --reason 'leaving the building'\n\nExit status: 0; 1 there is no such session; 125 the agent cannot be asked"
+)]
+pub struct TerminateArgs {
+    #[command(flatten)]
+    /// What the other commands have too.
+    pub place: PlaceArgs,
+    /// The session: its id, or how that begins or ends
+    #[arg(value_name = "ID")]
+    pub session: String,
+    /// Why; the user is shown it, and the recording holds it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
 }
 
 const POLICY_EXAMPLES: &str = "\

@@ -2,11 +2,15 @@
 //!
 //! Command-line flags win over the file, the file over the defaults. Not for first-use decisions: `first_use`.
 
+mod agent;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::agent::{Agent, needs_restart};
 
 use crate::cli::{InputMode, PlaceArgs};
 use crate::destinations::SinkTable;
@@ -48,6 +52,8 @@ pub struct Config {
     pub ship: Ship,
     /// Lifecycle events.
     pub events: Events,
+    /// The daemon.
+    pub agent: Agent,
     /// Rules of the agent's policy, in order; a recorder without an agent has none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rule: Vec<RuleTable>,
@@ -156,6 +162,7 @@ impl Default for Config {
             spool: Spool::default(),
             ship: Ship::default(),
             events: Events::default(),
+            agent: Agent::default(),
             rule: Vec::new(),
         }
     }
@@ -299,6 +306,7 @@ impl Config {
         if !(1..=19).contains(&self.journal.level) {
             return Err(format!("journal.level is {}: it must be from 1 to 19", self.journal.level));
         }
+        self.agent.validate()?;
         crate::capture::masking::Prompts::new(&self.input.prompt_patterns)?;
         Policy::new(self).map(drop)
     }

@@ -3,6 +3,7 @@
 //! The binary is thin over this library, so that parsers can be fuzzed and parts tested. Nothing here decrypts: a
 //! recording host holds public recipients only (but for the identity of a first use, which `first_use` announces).
 
+pub mod agent;
 pub mod capture;
 pub mod cli;
 pub mod cmd;

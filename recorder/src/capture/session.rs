@@ -3,6 +3,8 @@
 //! It belongs to one thread at a time (`recorder` says which) and waits for nothing but `write(2)`. It decides masking,
 //! bounded streams, markers and gaps; the sealing and the journal are `segments`, the slow work is on other threads.
 
+mod saying;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! One file a verb.
 
+pub mod agent;
+pub mod break_glass;
 pub mod check;
 pub mod declare;
 pub mod policy;

@@ -391,7 +391,9 @@ impl Agent {
             };
             let mut frame = Vec::new();
             FromTee::Resume(resume).put(&mut frame);
-            connection.write_with(&frame, None, 0).map(|()| connection)
+            let stdin = rustix::stdio::stdin();
+            let terminal = rustix::termios::isatty(stdin).then_some(stdin);
+            connection.write_with(&frame, terminal, 0).map(|()| connection)
         });
         self.line = match opened {
             Ok(connection) => Line::Resuming(connection, self.now_us),

@@ -1,0 +1,221 @@
+//! Who is at the other end of the socket, by the kernel's word.
+//!
+//! The socket says process, user and group; `/proc` says the rest about that process, which is held by a descriptor so
+//! that its number cannot be another's meanwhile. What the peer itself says is a claim and kept apart (`identity`).
+
+use std::collections::HashSet;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+/// How many ancestors are looked at for the sshd that opened the session.
+const ANCESTORS: usize = 16;
+
+/// A process at the other end.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its id.
+    pub pid: i32,
+    /// Its user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    process: OwnedFd,
+}
+
+/// What `/proc` says of a process.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Its name, as the kernel has it.
+    pub name: String,
+    /// Its parent.
+    pub ppid: i32,
+    /// Its real user.
+    pub uid: u32,
+    /// Its supplementary groups.
+    pub groups: Vec<u32>,
+}
+
+impl Peer {
+    /// The process that connected.
+    pub fn of(socket: impl AsFd) -> io::Result<Self> {
+        let cred = socket_peercred(socket)?;
+        let process = pidfd_open(cred.pid, PidfdFlags::NONBLOCK)?;
+        Ok(Self { pid: cred.pid.as_raw_nonzero().get(), uid: cred.uid.as_raw(), gid: cred.gid.as_raw(), process })
+    }
+
+    /// Whether it still runs.
+    pub fn lives(&self) -> bool {
+        let mut fds = [PollFd::new(&self.process, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ended| ended == 0)
+    }
+
+    /// Ends it at once.
+    pub fn kill(&self) -> io::Result<()> {
+        Ok(pidfd_send_signal(&self.process, Signal::KILL)?)
+    }
+}
+
+/// Reads `/proc/PID/status`.
+pub fn status(pid: i32) -> Option<Status> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    Some(parse_status(&text))
+}
+
+fn parse_status(text: &str) -> Status {
+    let mut status = Status::default();
+    for line in text.lines() {
+        let Some((key, value)) = line.split_once(':') else { continue };
+        let mut words = value.split_whitespace();
+        match key {
+            "Name" => status.name = value.trim().to_owned(),
+            "PPid" => status.ppid = words.next().and_then(|word| word.parse().ok()).unwrap_or(0),
+            "Uid" => status.uid = words.next().and_then(|word| word.parse().ok()).unwrap_or(u32::MAX),
+            "Groups" => status.groups = words.filter_map(|word| word.parse().ok()).collect(),
+            _ => {}
+        }
+    }
+    status
+}
+
+/// Session leader and terminal of a process, from `/proc/PID/stat`: fields 6 and 7.
+pub fn session_and_terminal(pid: i32) -> Option<(i32, i32)> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold anything, parentheses too: the last one ends it.
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    let session = fields.nth(3)?.parse().ok()?;
+    Some((session, fields.next()?.parse().ok()?))
+}
+
+/// Where a session comes from, proved: an ancestor that is root's sshd holds the socket that `SSH_CONNECTION` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The far end.
+    pub remote: SocketAddr,
+    /// The peer was started by sshd itself, so that what sshd told it reached it unchanged.
+    pub direct: bool,
+}
+
+/// The addresses of `SSH_CONNECTION`: remote and local.
+pub fn ssh_connection(text: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let mut words = text.split_whitespace();
+    let mut end = || Some(SocketAddr::new(plain(words.next()?.parse().ok()?), words.next()?.parse().ok()?));
+    Some((end()?, end()?))
+}
+
+/// An IPv4 address that came by an IPv6 socket is that address.
+fn plain(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
+        IpAddr::V4(_) => address,
+    }
+}
+
+/// Looks for the sshd that holds the connection which the peer claims.
+pub fn origin(pid: i32, claimed: &str) -> Option<Origin> {
+    let (remote, local) = ssh_connection(claimed)?;
+    let inodes = sockets(local, remote);
+    let mut at = status(pid)?.ppid;
+    for generation in 0..ANCESTORS {
+        let ancestor = status(at).filter(|_| at > 1)?;
+        // Of a session with its privileges separated the parent is the user's sshd, which nobody may trace, and its parent
+        // root's; of root's own session the parent is root's.
+        if ancestor.uid == 0 && is_sshd(&ancestor.name) && holds(at, &inodes) {
+            return Some(Origin { remote, direct: generation < 2 && is_sshd(&status(status(pid)?.ppid)?.name) });
+        }
+        at = ancestor.ppid;
+    }
+    None
+}
+
+fn is_sshd(name: &str) -> bool {
+    matches!(name, "sshd" | "sshd-session" | "sshd-auth")
+}
+
+/// Whether the process has one of these sockets open. What may not be looked at proves nothing.
+fn holds(pid: i32, inodes: &HashSet<u64>) -> bool {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    files.filter_map(|file| std::fs::read_link(file.path()).ok()).any(|target| {
+        let inode = target.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
+        inode.is_some_and(|inode: u64| inodes.contains(&inode))
+    })
+}
+
+/// Inodes of the sockets with these ends, from `/proc/net/tcp` and `tcp6`.
+fn sockets(local: SocketAddr, remote: SocketAddr) -> HashSet<u64> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| std::fs::read_to_string(path).unwrap_or_default());
+    let rows = tables.iter().flat_map(|table| table.lines().skip(1));
+    rows.filter_map(|row| {
+        let mut fields = row.split_whitespace().skip(1);
+        let ends = (table_end(fields.next()?)?, table_end(fields.next()?)?);
+        (ends == (local, remote)).then(|| fields.nth(6)?.parse().ok()).flatten()
+    })
+    .collect()
+}
+
+/// `0100007F:0016`: an address as 32-bit words in the machine's order, and a port.
+fn table_end(text: &str) -> Option<SocketAddr> {
+    let (address, port) = text.split_once(':')?;
+    let words: Vec<[u8; 4]> = (0..address.len() / 8)
+        .map(|at| u32::from_str_radix(address.get(at * 8..at * 8 + 8)?, 16).ok().map(u32::to_ne_bytes))
+        .collect::<Option<_>>()?;
+    let address = match words.as_slice() {
+        [v4] => IpAddr::V4(Ipv4Addr::from(*v4)),
+        [a, b, c, d] => {
+            let mut bytes = [0; 16];
+            bytes.iter_mut().zip([a, b, c, d].into_iter().flatten()).for_each(|(to, from)| *to = *from);
+            IpAddr::V6(Ipv6Addr::from(bytes))
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(plain(address), u16::from_str_radix(port, 16).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_found_by_both_its_ends() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        let (held, _) = server.accept().unwrap();
+        let (local, remote) = (held.local_addr().unwrap(), held.peer_addr().unwrap());
+        assert_eq!(remote, client.local_addr().unwrap());
+        let inodes = sockets(local, remote);
+        assert_eq!(inodes.len(), 1);
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(holds(own, &inodes));
+        drop(held);
+        assert!(!holds(own, &inodes));
+        // Nobody's sshd: this process is its own and none of root's.
+        let claimed = format!("{} {} {} {}", remote.ip(), remote.port(), local.ip(), local.port());
+        assert_eq!(ssh_connection(&claimed), Some((remote, local)));
+        assert_eq!(origin(own, &claimed), None);
+    }
+
+    #[test]
+    fn what_is_no_connection_is_none() {
+        for bad in ["", "1.2.3.4", "1.2.3.4 x 1.2.3.4 22", "a 1 b 2", "1.2.3.4 70000 1.2.3.4 22"] {
+            assert_eq!(ssh_connection(bad), None, "{bad}");
+        }
+        let mapped = ssh_connection("::ffff:10.0.0.1 5 fe80::1 22").unwrap();
+        assert_eq!(mapped.0.ip(), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
+        assert_eq!(table_end("0100007F:0016"), Some("127.0.0.1:22".parse().unwrap()));
+        assert_eq!(table_end("xx:0016"), None);
+    }
+
+    #[test]
+    fn a_status_is_read_whatever_its_name_is() {
+        let text = "Name:\tss hd)\nPPid:\t7\nUid:\t5\t6\t6\t6\nGroups:\t1 20 300 \n";
+        let groups = vec![1, 20, 300];
+        assert_eq!(parse_status(text), Status { name: "ss hd)".into(), ppid: 7, uid: 5, groups });
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(status(own).unwrap().uid, rustix::process::getuid().as_raw());
+        assert!(session_and_terminal(own).is_some());
+    }
+}

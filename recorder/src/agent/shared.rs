@@ -1,0 +1,146 @@
+//! What all threads of the agent share: configuration, services, sessions, counters.
+//!
+//! Not for doing anything but the few things that every thread may ask for.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use hansard_schemas::SessionId;
+use hansard_schemas::keys::Recipients;
+use hansard_schemas::session::Kind;
+use hansard_tee::wire::Hello;
+
+use super::identity::Person;
+use super::peer::Peer;
+use super::recorded::Recorded;
+use super::registry::{Entry, Registry};
+use super::worker::{Desk, Order};
+use crate::config::Config;
+use crate::policy::Policy;
+use crate::services::Services;
+
+/// Counts since the agent's start, for metrics.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Sessions that were started.
+    pub started: AtomicU64,
+    /// Sessions that were taken up from an agent before.
+    pub resumed: AtomicU64,
+    /// Starts that policy denied.
+    pub denied: AtomicU64,
+    /// Starts that failed.
+    pub failed: AtomicU64,
+    /// Sessions that were over.
+    pub ended: AtomicU64,
+    /// Tees that were found silent.
+    pub stalled: AtomicU64,
+    /// Sessions that were ended by an operator.
+    pub terminated: AtomicU64,
+}
+
+impl Counters {
+    /// One more.
+    pub fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What they share.
+pub struct Shared {
+    config: RwLock<(Arc<Config>, Arc<Policy>)>,
+    /// Who may read recordings.
+    pub recipients: Arc<Recipients>,
+    /// Journal, chain, delivery.
+    pub services: Arc<Services>,
+    /// The sessions.
+    pub registry: Registry,
+    /// The workers.
+    pub desks: OnceLock<Vec<Desk>>,
+    /// For metrics.
+    pub counters: Counters,
+}
+
+impl Shared {
+    /// With this configuration.
+    pub fn new(config: Config, policy: Policy, recipients: Recipients, services: Arc<Services>) -> Self {
+        Self {
+            config: RwLock::new((Arc::new(config), Arc::new(policy))),
+            recipients: Arc::new(recipients),
+            services,
+            registry: Registry::default(),
+            desks: OnceLock::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// The present configuration.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    /// The present policy.
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner).1)
+    }
+
+    /// Another one of both, for sessions to come.
+    pub fn set_config(&self, config: Config, policy: Policy) {
+        let both = (Arc::new(config), Arc::new(policy));
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = both;
+    }
+
+    /// How long a session waits for its tee, and a tee for its agent.
+    pub fn grace(&self) -> Duration {
+        self.config().agent.grace
+    }
+
+    /// Tells the worker of a session.
+    pub fn tell(&self, entry: &Entry, order: Order) {
+        if let Some(desk) = self.desks.get().and_then(|desks| desks.get(entry.worker)) {
+            desk.tell(order);
+        }
+    }
+
+    /// The worker for a new session: by its number, so that they share evenly.
+    pub fn worker_for(&self, session: SessionId) -> usize {
+        let workers = self.desks.get().map_or(1, Vec::len).max(1);
+        let last = session.to_string().bytes().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        last % workers
+    }
+
+    /// A tee does not answer: it is said, and hung up.
+    pub fn stalled(&self, session: &Recorded) {
+        Counters::count(&self.counters.stalled);
+        let entry = &session.entry;
+        tracing::warn!(session = %entry.session, user = %entry.user, pid = entry.pid, "session stalled: its tee is silent; it is hung up");
+        if let Err(e) = session.peer.kill() {
+            tracing::error!(session = %entry.session, pid = entry.pid, "the stalled tee cannot be ended: {e}");
+        }
+    }
+
+    /// A start was denied.
+    pub fn denied(&self, peer: &Peer, person: &Person, hello: &Hello, kind: Kind, rule: &str) {
+        let command = super::identity::command_line(hello);
+        tracing::warn!(user = %person.user, uid = peer.uid, from = ?person.from(), kind = kind.as_str(), rule, command = ?command, "session denied");
+    }
+
+    /// A session runs unrecorded, as policy has it.
+    pub fn unrecorded(&self, peer: &Peer, person: &Person, hello: &Hello, kind: Kind, why: &str) {
+        let command = super::identity::command_line(hello);
+        tracing::warn!(user = %person.user, uid = peer.uid, from = ?person.from(), kind = kind.as_str(), why, command = ?command, "session unrecorded");
+    }
+
+    /// A session is over; `closed` unless its end could not be written.
+    pub fn ended(&self, entry: &Entry, closed: bool) {
+        Counters::count(&self.counters.ended);
+        self.registry.remove(entry.session);
+        tracing::info!(session = %entry.session, user = %entry.user, "session ended");
+        if !closed {
+            tracing::error!(session = %entry.session, "its end could not be written: it is closed as recovered");
+            if let Err(failure) = self.services.give_up(entry.session, "its end could not be written") {
+                tracing::error!(session = %entry.session, "a session cannot be closed: {}", failure.what);
+            }
+        }
+    }
+}
