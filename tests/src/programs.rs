@@ -1,4 +1,4 @@
-//! Where the built programs are; builds the recorder and the player once if cargo has not.
+//! Where the built programs are; builds the products once if cargo has not.
 //!
 //! `cargo test` builds the programs of this package, but those of another member only for that member's own
 //! tests. `HANSARD_BIN_DIR` names a folder of built programs and suppresses the build (release builds, packages).
@@ -22,7 +22,7 @@ fn product_folder() -> &'static PathBuf {
         }
         let folder = own_folder();
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        build.args(["build", "-q", "-p", "hansard-record", "-p", "hansard-replay"]);
+        build.args(["build", "-q", "-p", "hansard-record", "-p", "hansard-replay", "-p", "hansard-tee"]);
         build.arg("--manifest-path").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
         build.arg("--target-dir").arg(folder.parent().expect("the target folder"));
         if folder.ends_with("release") {
@@ -48,6 +48,11 @@ pub fn recorder() -> PathBuf {
 /// `hansard-replay`.
 pub fn replay() -> PathBuf {
     product_folder().join("hansard-replay")
+}
+
+/// `hansard-shell`.
+pub fn shell() -> PathBuf {
+    product_folder().join("hansard-shell")
 }
 
 /// A small program of this package: `emit`, `seat` or `surroundings`.

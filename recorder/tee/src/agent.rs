@@ -24,6 +24,8 @@ const TRIES_US: (u64, u64) = (20_000, 1_000_000);
 const SPEAKS_US: u64 = 2_000_000;
 /// How long a connected agent may take to take a session up again.
 const RESUME_US: u64 = 30_000_000;
+/// An agent that is there has at least so long to answer a start.
+const LEAST_US: u64 = 1_000_000;
 /// How soon a full socket is tried again, where no answer comes that would tell.
 const FULL_US: u64 = 2_000;
 
@@ -47,32 +49,43 @@ pub struct Begun {
     pub welcome: Welcome,
 }
 
-/// Asks the agent for a session, waiting for it at most `wait_us`. `hello` gets the names of the variables that it wants
-/// to know; the terminal is lent to it with the answer.
+/// Asks the agent for a session, waiting for it at most `wait_us`: one that is away, or goes away before it has answered, may
+/// be about to come back. `hello` gets the names of the variables that it wants to know; the terminal is lent to it with the
+/// answer.
 pub fn begin(
     socket: &Path,
     wait_us: u64,
     clock: Clock,
     terminal: Option<BorrowedFd<'_>>,
-    hello: impl FnOnce(&[Vec<u8>]) -> Hello,
+    hello: impl Fn(&[Vec<u8>]) -> Hello,
 ) -> Result<Begun, NoSession> {
     let waiting = Clock::start();
-    let left = || wait_us.saturating_sub(waiting.now_us());
-    let away = |what: &str, e: &dyn std::fmt::Display| NoSession::Away(format!("{what} {}: {e}", socket.display()));
     let mut pause = TRIES_US.0;
-    let mut connection = loop {
-        match Connection::open(socket) {
-            Ok(connection) => break connection,
-            Err(e) if left() == 0 => return Err(away("connecting to", &e)),
-            Err(_) => {
-                std::thread::sleep(std::time::Duration::from_micros(pause.min(left().max(1))));
+    loop {
+        let left_us = wait_us.saturating_sub(waiting.now_us());
+        match ask(socket, left_us, clock, terminal, &hello) {
+            Err(NoSession::Away(_)) if left_us > 0 => {
+                std::thread::sleep(std::time::Duration::from_micros(pause.min(left_us)));
                 pause = (pause * 2).min(TRIES_US.1);
             }
+            answered => return answered,
         }
-    };
+    }
+}
+
+fn ask(
+    socket: &Path,
+    left_us: u64,
+    clock: Clock,
+    terminal: Option<BorrowedFd<'_>>,
+    hello: impl Fn(&[Vec<u8>]) -> Hello,
+) -> Result<Begun, NoSession> {
+    let away = |what: &str, e: &dyn std::fmt::Display| NoSession::Away(format!("{what} {}: {e}", socket.display()));
     let lost = |e: io::Error| away("talking to", &e);
+    let mut connection = Connection::open(socket).map_err(|e| away("connecting to", &e))?;
+    let left_us = left_us.max(LEAST_US);
     let names = {
-        let (kind, body) = next(&mut connection, left()).map_err(lost)?;
+        let (kind, body) = next(&mut connection, left_us).map_err(lost)?;
         match FromAgent::read(kind, &body) {
             Ok(FromAgent::Greeting(_, names)) => names.into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>(),
             Ok(FromAgent::Refused(refused)) => return Err(NoSession::Refused(refused)),
@@ -81,8 +94,8 @@ pub fn begin(
     };
     let mut frame = Vec::new();
     FromTee::Hello(hello(&names)).put(&mut frame);
-    connection.write_with(&frame, terminal, left().max(1)).map_err(lost)?;
-    let (kind, body) = next(&mut connection, left().max(1_000_000)).map_err(lost)?;
+    connection.write_with(&frame, terminal, left_us).map_err(lost)?;
+    let (kind, body) = next(&mut connection, left_us).map_err(lost)?;
     match FromAgent::read(kind, &body) {
         Ok(FromAgent::Welcome(welcome)) => {
             let recorder = (!welcome.session.is_empty()).then(|| Agent::new(socket, connection, clock, &welcome));

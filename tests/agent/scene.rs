@@ -1,0 +1,350 @@
+//! A host of its own for every test: an sshd, an agent, a user who is recorded and one who is not.
+//!
+//! sshd and agent run in a mount and a process namespace whose `/etc` is a copy with two users in it; when the test ends, in
+//! whatever way, the kernel ends all that runs there. The client is outside. Needs root.
+
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use hansard_tests::call::{Call, code, said};
+use hansard_tests::home::{Home, RECIPIENT};
+use hansard_tests::{SOON, process, programs, wait_until};
+use serde_json::Value;
+
+/// The user whose login shell is `hansard-shell`.
+pub const GUEST: &str = "hsguest";
+/// The user whose login shell is the real one. His name is as long, so that what is drawn on a terminal is alike.
+pub const PLAIN: &str = "hsplain";
+/// Their numbers.
+const UIDS: [(&str, u32); 2] = [(GUEST, 7101), (PLAIN, 7102)];
+
+/// A running host.
+pub struct Scene {
+    /// Where everything of it lies; its store is the one that a player finds by itself.
+    pub home: Home,
+    keeper: Child,
+    /// The first process of the namespace, by its number outside.
+    init: u32,
+    sshd: Child,
+    agent: Option<Child>,
+}
+
+impl Scene {
+    /// A host whose users have bash.
+    pub fn new() -> Self {
+        Self::with_shell(Path::new("/bin/bash"))
+    }
+
+    /// A host whose users have this shell.
+    pub fn with_shell(shell: &Path) -> Self {
+        let home = Home::new();
+        let path = home.path();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+        std::fs::copy(programs::shell(), home.join("hansard-shell")).expect("copied");
+        let (keeper, init) = keeper(&home, shell);
+        let mut scene = Self { sshd: sshd(&home, init), home, keeper, init, agent: None };
+        scene.start_agent();
+        scene
+    }
+
+    /// Starts the agent, and waits until it takes sessions.
+    pub fn start_agent(&mut self) {
+        let log = std::fs::File::options().create(true).append(true).open(self.home.join("agent.log")).expect("a log");
+        let call = inside(&self.home, self.init, programs::recorder());
+        let call = call.args(["agent", "--config", "/etc/hansard/record.toml"]);
+        let mut command = call.command();
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
+        self.agent = Some(command.spawn().expect("nsenter runs"));
+        wait_until("the agent serves its socket", SOON, || std::os::unix::net::UnixStream::connect(self.socket()).ok());
+    }
+
+    /// Kills the agent.
+    pub fn kill_agent(&mut self) {
+        let mut agent = self.agent.take().expect("an agent");
+        // nsenter waits for what it started.
+        process::descendants(agent.id()).into_iter().for_each(process::kill_first);
+        process::ended(&mut agent, SOON);
+    }
+
+    /// The agent's process.
+    pub fn agent(&self) -> u32 {
+        let nsenter = self.agent.as_ref().expect("an agent").id();
+        *process::descendants(nsenter).first().expect("it runs")
+    }
+
+    /// The agent's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.home.join("agent.sock")
+    }
+
+    /// What the agent wrote into its log.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.home.join("agent.log")).unwrap_or_default()
+    }
+
+    /// The home of a user.
+    pub fn of(&self, user: &str) -> PathBuf {
+        self.home.join(user)
+    }
+
+    /// Puts a file into the home of a user, as his.
+    pub fn plant(&self, user: &str, name: &str, text: impl AsRef<[u8]>, mode: u32) -> PathBuf {
+        let path = self.of(user).join(name);
+        let folder = path.parent().expect("a folder");
+        std::fs::create_dir_all(folder).expect("a folder");
+        std::fs::write(&path, text).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("its mode");
+        for path in [folder, &path] {
+            std::os::unix::fs::chown(path, Some(uid(user)), Some(uid(user))).expect("his");
+        }
+        path
+    }
+
+    /// `ssh OPTIONS… USER@host`, on which a terminal may be.
+    pub fn ssh<S: AsRef<OsStr>>(&self, user: &str, options: impl IntoIterator<Item = S>) -> Call {
+        self.home.call(programs::outside("ssh")).arg("-F").arg(self.client()).args(options).arg(format!("{user}@host"))
+    }
+
+    /// The client's configuration.
+    pub fn client(&self) -> PathBuf {
+        self.home.join("ssh_config")
+    }
+
+    /// `ssh USER@host COMMAND` to its end, with this on its standard input.
+    pub fn run_with(&self, user: &str, options: &[&str], command: &str, input: &[u8]) -> Output {
+        limited(self.ssh(user, options).arg(command)).output_with(input)
+    }
+
+    /// `ssh USER@host COMMAND` to its end.
+    pub fn run(&self, user: &str, command: &str) -> Output {
+        self.run_with(user, &[], command, b"")
+    }
+
+    /// `ssh USER@host COMMAND`, by both users; fails unless both got the same. Gives what it was.
+    pub fn alike(&self, options: &[&str], command: &str, input: &[u8]) -> Output {
+        let got = self.run_with(GUEST, options, command, input);
+        let plain = self.run_with(PLAIN, options, command, input);
+        assert_eq!(seen(&got, GUEST), seen(&plain, PLAIN), "ssh {options:?} host {command:?}\n{}", self.log());
+        got
+    }
+
+    /// The processes of a user's sessions that run this program, by their numbers outside.
+    pub fn processes(&self, program: &Path) -> Vec<u32> {
+        let mut found = process::descendants(self.sshd.id());
+        found.retain(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program));
+        found
+    }
+
+    /// The processes that run `hansard-shell`.
+    pub fn tees(&self) -> Vec<u32> {
+        self.processes(&self.home.join("hansard-shell"))
+    }
+
+    /// Waits until so many sessions were begun, all are over and in the store, and everything there verifies; gives them,
+    /// oldest first, as `show --json` has them.
+    pub fn sessions(&self, count: usize) -> Vec<Session> {
+        let stored = wait_until("all sessions are in the store", SOON, || {
+            let ids = self.home.sessions();
+            let here = self.home.verify::<&str>([]).code == 0;
+            (ids.len() >= count && here && self.spooled() == 0).then_some(ids)
+        });
+        assert_eq!(stored.len(), count, "other sessions than were begun; the agent:\n{}", self.log());
+        self.home.assert_complete();
+        stored.into_iter().map(|id| Session::read(&self.home, id)).collect()
+    }
+
+    /// Waits until so many sessions are over and in the store, whatever is to be said of them; gives their ids.
+    pub fn delivered(&self, count: usize) -> Vec<String> {
+        wait_until("all sessions are in the store", SOON, || {
+            let ids = self.home.sessions();
+            let open = process::files_below(&self.home.spool())
+                .iter()
+                .any(|file| file.extension().is_some_and(|e| e == "hseg" || e == "journal"));
+            (ids.len() == count && !open).then_some(ids)
+        })
+    }
+
+    /// The one session there was.
+    pub fn session(&self) -> Session {
+        self.sessions(1).remove(0)
+    }
+
+    /// Segments that are still in the spool.
+    fn spooled(&self) -> usize {
+        let files = process::files_below(&self.home.spool());
+        files.iter().filter(|file| file.extension().is_some_and(|e| e == "hseg" || e == "journal")).count()
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the agent's log:\n{}", self.log());
+        }
+        // The first process of a namespace takes all others with it.
+        process::kill_first(self.init);
+        let _ = self.keeper.wait();
+        let _ = self.sshd.wait();
+        if let Some(agent) = &mut self.agent {
+            let _ = agent.wait();
+        }
+    }
+}
+
+/// A session as it is in the store.
+pub struct Session {
+    /// Its id.
+    pub id: String,
+    /// What `show --json` says.
+    pub shown: Value,
+}
+
+impl Session {
+    fn read(home: &Home, id: String) -> Self {
+        let shown = serde_json::from_slice(&home.replay(["show", &id, "--json"]).ok()).expect("json");
+        Self { id, shown }
+    }
+
+    /// A value, by a JSON pointer.
+    pub fn at(&self, pointer: &str) -> &Value {
+        self.shown.pointer(pointer).unwrap_or_else(|| panic!("no {pointer} in {:#}", self.shown))
+    }
+}
+
+/// What was got, without what must differ: the user's name and number.
+pub fn seen(output: &Output, user: &str) -> (i32, String, String) {
+    (code(output), neutral(&output.stdout, user), neutral(&output.stderr, user))
+}
+
+/// A text in which a user's name and number are those of any user.
+pub fn neutral(text: &[u8], user: &str) -> String {
+    String::from_utf8_lossy(text).replace(user, "hs-user").replace(&uid(user).to_string(), "UID")
+}
+
+/// A user's number.
+pub fn uid(user: &str) -> u32 {
+    UIDS.iter().find(|(name, _)| *name == user).expect("a user of this host").1
+}
+
+/// A call that is ended when it takes too long, with a status that says so.
+pub fn limited(call: Call) -> Call {
+    call.within(programs::outside("timeout"), ["-k", "1", "60"])
+}
+
+fn inside(home: &Home, init: u32, program: impl Into<PathBuf>) -> Call {
+    let target = init.to_string();
+    home.call(program).within(programs::outside("nsenter"), ["-t", &target, "-m", "-p"])
+}
+
+/// Makes users, configuration, keys and the namespace, which lasts as long as the process that is given.
+fn keeper(home: &Home, shell: &Path) -> (Child, u32) {
+    let path = home.path().display();
+    let mut script = format!(
+        "set -e
+         cd {path}; mkdir etc; cp -a /etc/. etc; mount --bind etc /etc
+         mount -t tmpfs tmpfs /run; mkdir /run/sshd
+         mkdir -p /etc/hansard; chmod 755 /etc/hansard
+         ssh-keygen -q -t ed25519 -N '' -f host_key; ssh-keygen -q -t ed25519 -N '' -f client_key
+         echo 'hsboth:x:7200:{GUEST},{PLAIN}' >> /etc/group
+         echo '{GUEST}:{shell}' > /etc/hansard/shells
+         printf '%s\\n' 'socket = {path}/agent.sock' 'start_wait = 3' 'contact = the desk, 555-0100' > /etc/hansard/shell.conf\n",
+        shell = shell.display(),
+    );
+    for (user, uid) in UIDS {
+        let login = if user == GUEST { home.join("hansard-shell") } else { shell.to_owned() };
+        script += &format!(
+            "echo '{user}:x:{uid}:{uid}::{path}/{user}:{login}' >> /etc/passwd
+             echo '{user}:x:{uid}:' >> /etc/group; echo '{user}:*:19000:0:99999:7:::' >> /etc/shadow
+             mkdir -m 755 {user}; chown {uid}:{uid} {user}\n",
+            login = login.display(),
+        );
+    }
+    script += "echo ready; read -r forever";
+    std::fs::write(home.join("record.toml"), agent_config(home)).expect("written");
+    let script = script.replace(
+        "echo ready",
+        "mv record.toml /etc/hansard/record.toml; chmod 600 /etc/hansard/record.toml; echo ready",
+    );
+    let call = home.call("/bin/bash").args(["-c", &script]).within(
+        programs::outside("unshare"),
+        ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"],
+    );
+    let mut keeper = call.command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("unshare runs");
+    let mut line = String::new();
+    BufReader::new(keeper.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
+    assert_eq!(line, "ready\n", "the host cannot be set up");
+    let init = *process::descendants(keeper.id()).first().expect("the first process");
+    (keeper, init)
+}
+
+fn agent_config(home: &Home) -> String {
+    format!(
+        "to = [\"file://{}\"]
+         recipients = [\"{RECIPIENT}\"]
+         [spool]
+         dir = \"{}\"
+         [agent]
+         socket = \"{}\"
+         [ship]
+         interval = \"1s\"\n",
+        home.store().display(),
+        home.spool().display(),
+        home.join("agent.sock").display(),
+    )
+}
+
+/// An sshd on an address that no other test has.
+fn sshd(home: &Home, init: u32) -> Child {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let address = Ipv4Addr::new(127, high.max(1), low, NEXT.fetch_add(1, Ordering::Relaxed));
+    let port = TcpListener::bind((address, 0)).expect("a free port").local_addr().expect("its number").port();
+    let path = home.path().display();
+    let server = format!(
+        "ListenAddress {address}:{port}
+         HostKey {path}/host_key
+         AuthorizedKeysFile {path}/client_key.pub
+         StrictModes no
+         UsePAM no
+         PasswordAuthentication no
+         ExposeAuthInfo yes
+         PrintMotd no
+         PrintLastLog no
+         MaxStartups 100
+         MaxSessions 100
+         PidFile none
+         Subsystem sftp /usr/lib/openssh/sftp-server\n"
+    );
+    let client = format!(
+        "Host host
+         HostName {address}
+         Port {port}
+         IdentityFile {path}/client_key
+         IdentitiesOnly yes
+         IdentityAgent none
+         UserKnownHostsFile {path}/known_hosts
+         GlobalKnownHostsFile /dev/null
+         BatchMode yes
+         LogLevel ERROR\n"
+    );
+    let key = std::fs::read_to_string(home.join("host_key.pub")).expect("a key");
+    std::fs::write(home.join("known_hosts"), format!("[{address}]:{port} {key}")).expect("written");
+    std::fs::write(home.join("ssh_config"), client).expect("written");
+    std::fs::write(home.join("sshd_config"), server).expect("written");
+    let call = inside(home, init, programs::outside("sshd"));
+    let call = call.args(["-D", "-f"]).arg(home.join("sshd_config")).arg("-E").arg(home.join("sshd.log"));
+    let sshd = call.command().stdin(Stdio::null()).spawn().expect("nsenter runs");
+    wait_until("sshd listens", SOON, || TcpStream::connect(SocketAddrV4::new(address, port)).ok());
+    sshd
+}
+
+/// Fails unless it ended with 0, and gives its standard output.
+pub fn fine(output: &Output) -> String {
+    assert_eq!(code(output), 0, "{}", said(output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
