@@ -58,6 +58,10 @@ pub enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
+    /// Record every login of users: make hansard-shell their login shell
+    Enroll(EnrollArgs),
+    /// Give users their own login shell back
+    Unenroll(UnenrollArgs),
     /// Print shell completions
     Completions {
         /// For which shell
@@ -275,4 +279,56 @@ pub enum KindArg {
     Exec,
     /// A known file transfer server
     Transfer,
+}
+
+const ENROLL_HELP: &str = "\
+The user's present shell is kept in /etc/hansard/shells, and /usr/bin/hansard-shell becomes the login shell (by usermod).
+Sessions that run already are not touched. Without an agent, enrolled users cannot log in.
+
+/usr/bin/hansard-shell must never be listed in /etc/shells: chsh lets a user change away only from a shell that is.
+
+Users of a directory (sssd, LDAP): first `enroll --remember USER --shell /bin/bash` on each host, then set the login shell
+in the directory.
+
+Examples:
+  hansard-record enroll alice bob
+  hansard-record enroll --shell /usr/bin/zsh alice
+  hansard-record enroll --list --json | jq -r '.[] | select(.state != \"enrolled\") | .user'
+
+Exit status: 0 every user is enrolled, was already, or is one whom nothing lets in (nologin, false); 1 some could not be
+enrolled, the others are; 125 cannot work at all, nothing was changed";
+
+/// Options of `enroll`.
+#[derive(Debug, Args)]
+#[command(after_help = ENROLL_HELP)]
+pub struct EnrollArgs {
+    /// Who
+    #[arg(value_name = "USER", required_unless_present = "list", conflicts_with = "list")]
+    pub users: Vec<String>,
+    /// The shell that is run for them, in place of the one they have
+    #[arg(long, value_name = "PATH", conflicts_with = "list")]
+    pub shell: Option<PathBuf>,
+    /// Only keep the shell: the login shell is set elsewhere, in a directory
+    #[arg(long, requires = "shell", conflicts_with = "list")]
+    pub remember: bool,
+    /// Show who is enrolled
+    #[arg(long)]
+    pub list: bool,
+    /// Print a JSON document
+    #[arg(long, requires = "list")]
+    pub json: bool,
+}
+
+/// Options of `unenroll`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  hansard-record unenroll alice\n  hansard-record unenroll --all\n\nExit status: 0 none of them has hansard-shell any more; 1 some still have; 125 cannot work at all, nothing was changed"
+)]
+pub struct UnenrollArgs {
+    /// Who
+    #[arg(value_name = "USER", required_unless_present = "all", conflicts_with = "all")]
+    pub users: Vec<String>,
+    /// Everybody who is enrolled
+    #[arg(long)]
+    pub all: bool,
 }

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod cmd;
 pub mod config;
 pub mod destinations;
+pub mod enroll;
 pub mod first_use;
 pub mod host_chain;
 pub mod journal;

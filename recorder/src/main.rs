@@ -27,6 +27,8 @@ fn main() {
         Some(Command::Status(args)) => cmd::agent::status(&args),
         Some(Command::Terminate(args)) => cmd::agent::terminate(&args),
         Some(Command::Policy { command: PolicyCommand::Test(args) }) => cmd::policy::test(&args),
+        Some(Command::Enroll(args)) => cmd::enroll::run(&args),
+        Some(Command::Unenroll(args)) => cmd::unenroll::run(&args),
         Some(Command::Completions { shell }) => cmd::declare::completions(shell),
         Some(Command::Man) => cmd::declare::man(),
     };

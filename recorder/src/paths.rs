@@ -1,4 +1,4 @@
-//! Where things lie when nothing is configured: the XDG base directories.
+//! Where things lie when nothing is configured: the XDG base directories for a user, fixed places for a host with an agent.
 //!
 //! Not for names inside the spool (`journal::spool`) or a store (`hansard_schemas::names`).
 
@@ -8,6 +8,24 @@ use crate::report::Failure;
 
 /// The system-wide configuration.
 pub const SYSTEM_CONFIG: &str = "/etc/hansard/record.toml";
+/// What root says about this host; everybody may read it.
+pub const ETC: &str = "/etc/hansard";
+/// The real shells of enrolled users, `user:/bin/bash` a line.
+pub const SHELLS: &str = "/etc/hansard/shells";
+/// Held while [`SHELLS`] is changed; for root alone, so that nobody else can hold it.
+pub const SHELLS_LOCK: &str = "/etc/hansard/shells.lock";
+/// What the login shell reads: where the agent is, how long to wait for it.
+pub const SHELL_CONF: &str = "/etc/hansard/shell.conf";
+/// The login shell of enrolled users.
+pub const LOGIN_SHELL: &str = "/usr/bin/hansard-shell";
+/// Where the agent listens.
+pub const SOCKET: &str = "/run/hansard/agent.sock";
+/// The agent's spool.
+pub const AGENT_SPOOL: &str = "/var/lib/hansard/spool";
+/// The local user database.
+pub const PASSWD: &str = "/etc/passwd";
+/// The shells that users may choose from; the login shell must not be among them.
+pub const ALLOWED_SHELLS: &str = "/etc/shells";
 
 fn base(variable: &str, below_home: &str) -> Result<PathBuf, Failure> {
     // The specification has relative values ignored.

@@ -17,8 +17,10 @@ fn help(path: &[&str]) -> String {
 
 #[test]
 fn the_whole_help() {
-    let all: Vec<String> =
-        [&[][..], &["run"], &["ship"], &["check"], &["policy", "test"]].iter().map(|path| help(path)).collect();
+    let all: Vec<String> = [&[][..], &["run"], &["ship"], &["check"], &["enroll"], &["unenroll"], &["policy", "test"]]
+        .iter()
+        .map(|path| help(path))
+        .collect();
     insta::assert_snapshot!(all.join("\n======\n"));
 }
 

@@ -8,6 +8,7 @@
 
 mod clock;
 mod disk;
+mod enrolled;
 mod failing_disk;
 mod guests;
 mod inside;

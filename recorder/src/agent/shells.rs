@@ -1,34 +1,43 @@
-//! `/etc/hansard/shells`: the real shells of enrolled users.
+//! The real shell of a user, as `enroll` keeps it.
 //!
-//! Lines `user:/bin/bash`, as `enroll` writes them. Not for writing them.
+//! Not for the file and who writes it: `crate::enroll`.
 
 use std::path::{Path, PathBuf};
+
+use crate::enroll::Shells;
 
 /// What runs where nothing is said of a user.
 const DEFAULT: &str = "/bin/sh";
 
-/// The shell of a user.
+/// The shell of a user. A file that cannot be read is said, and leaves everybody the default: a login with another shell is
+/// better than none.
 pub fn of(file: &Path, user: &str) -> PathBuf {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    find(&text, user).unwrap_or(DEFAULT).into()
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(e) => {
+            tracing::warn!(file = %file.display(), "the users' shells cannot be read, {DEFAULT} is run: {e}");
+            return DEFAULT.into();
+        }
+    };
+    find(&text, user).unwrap_or_else(|why| {
+        tracing::warn!(file = %file.display(), "the users' shells cannot be used, {DEFAULT} is run: {why}");
+        DEFAULT.into()
+    })
 }
 
-fn find<'t>(text: &'t str, user: &str) -> Option<&'t str> {
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    let mut shells = lines.filter_map(|line| line.split_once(':')).filter(|(name, _)| *name == user);
-    shells.next().map(|(_, shell)| shell.trim()).filter(|shell| shell.starts_with('/'))
+fn find(text: &str, user: &str) -> Result<PathBuf, String> {
+    let shells = Shells::parse(text)?;
+    Ok(shells.get(user).map_or_else(|| DEFAULT.into(), Path::to_owned))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::find;
+    use super::*;
 
     #[test]
-    fn the_first_line_of_a_user_counts_and_only_a_path_does() {
-        let text = "# saved\nann:/bin/zsh\nben:/bin/bash \nann:/bin/sh\ncid:bash\n";
-        assert_eq!(find(text, "ann"), Some("/bin/zsh"));
-        assert_eq!(find(text, "ben"), Some("/bin/bash"));
-        assert_eq!(find(text, "cid"), None);
-        assert_eq!(find(text, "dan"), None);
+    fn everybody_has_a_shell() {
+        assert_eq!(find("ann:/bin/zsh\nben:/bin/bash\n", "ben"), Ok("/bin/bash".into()));
+        assert_eq!(find("ann:/bin/zsh\n", "cid"), Ok("/bin/sh".into()));
+        assert!(find("ann /bin/zsh\n", "ann").is_err());
     }
 }

@@ -19,7 +19,6 @@ use crate::report::{Failure, io};
 const SPOOLS: &str = "/var/lib/hansard/break-glass";
 /// Where the recording goes and who may read it; readable by everybody, unlike the agent's.
 const CONFIG: &str = "/etc/hansard/break-glass.toml";
-const SHELLS: &str = "/etc/hansard/shells";
 const SYSLOG: &str = "/dev/log";
 const CONSOLE: &str = "/dev/console";
 /// Facility authpriv, severity alert (RFC 5424, 6.2.1).
@@ -47,7 +46,7 @@ pub fn run(args: BreakGlassArgs) -> Result<i32, Failure> {
     );
     let spool = Path::new(SPOOLS).join(uid.to_string());
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&spool).map_err(io("make the spool", &spool))?;
-    let shell = crate::agent::shell_of(Path::new(SHELLS), &user);
+    let shell = crate::agent::shell_of(Path::new(crate::paths::SHELLS), &user);
     let login = args.login.then(|| OsString::from("-l"));
     crate::cmd::run::run(RunArgs {
         place: PlaceArgs { spool: Some(spool), config: Some(PathBuf::from(CONFIG)) },

@@ -4,6 +4,8 @@ pub mod agent;
 pub mod break_glass;
 pub mod check;
 pub mod declare;
+pub mod enroll;
 pub mod policy;
 pub mod run;
 pub mod ship;
+pub mod unenroll;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, duration};
+use crate::paths;
 
 /// `[agent]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,12 +32,12 @@ pub struct Agent {
 impl Default for Agent {
     fn default() -> Self {
         Self {
-            socket: "/run/hansard/agent.sock".into(),
+            socket: paths::SOCKET.into(),
             grace: Duration::from_secs(60),
             sessions_per_user: 1000,
             workers: None,
             metrics: None,
-            shells: "/etc/hansard/shells".into(),
+            shells: paths::SHELLS.into(),
         }
     }
 }

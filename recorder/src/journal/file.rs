@@ -2,9 +2,9 @@
 //!
 //! The thread that appends only ever calls `write(2)` here. Not for sealing: it takes finished bytes.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -124,27 +124,41 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
     rustix::fs::fsync(File::open(dir)?).map_err(Into::into)
 }
 
-/// Writes a small file so that a reader finds the old or the new content, never a part; durable when it returns.
+/// Writes a small file for its owner alone, so that a reader finds the old or the new content, never a part; durable when
+/// it returns.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     replace_data(path, content)?;
     path.parent().map_or(Ok(()), sync_dir)
 }
 
+/// The same with another mode.
+pub fn replace_as(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+    replace_with(path, content, true, mode)?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
 /// The same, but its name is durable only after the next [`sync_dir`] of its directory.
 pub fn replace_data(path: &Path, content: &[u8]) -> io::Result<()> {
-    replace_with(path, content, true)
+    replace_with(path, content, true, OWNERS)
 }
 
 /// The same for what may be lost with the power, and be older or empty then: it only saves work.
 pub fn replace_loosely(path: &Path, content: &[u8]) -> io::Result<()> {
-    replace_with(path, content, false)
+    replace_with(path, content, false, OWNERS)
 }
 
-fn replace_with(path: &Path, content: &[u8], durable: bool) -> io::Result<()> {
+/// For the owner alone.
+const OWNERS: u32 = 0o600;
+
+fn replace_with(path: &Path, content: &[u8], durable: bool, mode: u32) -> io::Result<()> {
     // With all of its name: two files that differ in what follows the last dot are not written over each other.
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+    if mode != OWNERS {
+        // Whatever the umask is.
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
     file.write_all(content)?;
     if durable {
         rustix::fs::fdatasync(&file)?;
