@@ -53,4 +53,6 @@ fn a_tee_that_is_stopped_is_hung_up() {
     }
     terminal.status(std::time::Duration::from_secs(20));
     assert!(scene.log().contains("session stalled"), "{}", scene.log());
+    let session = scene.session();
+    assert_eq!(session.at("/outcome"), "recorder-failed");
 }

@@ -194,6 +194,8 @@ impl Worker {
         if session.stalled == Stalled::HungUp {
             session.stalled = Stalled::Said;
             self.shared.stalled(session);
+            // Nothing is accepted any more, so nothing more is shown, whatever becomes of the tee.
+            return self.end(key);
         }
         match turn {
             Turn::On(at) => {
