@@ -61,7 +61,10 @@ impl Services {
         // The event travels with the oldest session; a host without one has nothing to say.
         let Some(carrier) = self.registry.oldest() else { return };
         // One that fails is followed by the next; the gap between two shows in the chain.
-        let Ok(entry) = self.chain.checkpoint(&self.spool, || self.registry.heads()) else { return };
+        let entry = match self.chain.checkpoint(&self.spool, || self.registry.heads()) {
+            Ok(entry) => entry,
+            Err(failure) => return tracing::warn!("a checkpoint cannot be written: {}", failure.what),
+        };
         if let Ok(Some(about)) = carrier.dir.read_about() {
             // The entry itself travels in the chain: an event that cannot be written is not tried again.
             let _ = outbox::checkpoint(&carrier.dir, &about, &entry);

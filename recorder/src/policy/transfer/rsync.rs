@@ -134,7 +134,7 @@ mod tests {
         super::super::known(line).is_some()
     }
 
-    /// What rsync 3.5.0 was seen to send, and what the sources of 3.1 to 3.4 send besides.
+    /// What rsync 3.5.0 was seen to send, and lines in the style of older versions.
     #[test]
     fn what_rsync_sends_is_a_transfer() {
         for line in [
