@@ -23,12 +23,14 @@ pub mod tls;
 pub mod topic;
 pub mod webhook;
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 #[cfg(feature = "real")]
 use std::path::PathBuf;
 #[cfg(feature = "real")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::stream::Numbers;
 
@@ -50,10 +52,13 @@ fn installed(variable: &str, in_cache: &str) -> PathBuf {
     path
 }
 
-/// Ports on loopback that nothing listens on. They lie below those that the kernel gives to outgoing connections, so
-/// that a server which was killed finds its own again.
+/// Ports on loopback that nothing listens on, and that no other server of this process was given: one that starts slowly
+/// does not listen yet. They lie below those that the kernel gives to outgoing connections, so that a server which was
+/// killed finds its own again.
 fn free_ports<const N: usize>() -> [u16; N] {
     static NEXT: AtomicU64 = AtomicU64::new(0);
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut held: Vec<TcpListener> = Vec::new();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time after 1970");
     let seed =
@@ -61,7 +66,12 @@ fn free_ports<const N: usize>() -> [u16; N] {
     let mut numbers = Numbers::new(seed);
     while held.len() < N {
         let port = 10_000 + u16::try_from(numbers.below(22_000)).expect("a port");
-        held.extend(TcpListener::bind(("127.0.0.1", port)));
+        if !given.contains(&port)
+            && let Ok(listener) = TcpListener::bind(("127.0.0.1", port))
+        {
+            given.insert(port);
+            held.push(listener);
+        }
     }
     std::array::from_fn(|n| held[n].local_addr().expect("its address").port())
 }
