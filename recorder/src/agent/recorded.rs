@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use hansard_schemas::session::{LeftBehind, Stop, StopOutcome};
+use hansard_schemas::session::{Stop, StopOutcome};
 use hansard_tee::wire::{FromAgent, FromTee, Refused};
 use hansard_tee::{Exit, Message, Outcome, Reply};
 
@@ -18,6 +18,7 @@ use super::tty::Taken;
 use super::worker::Return;
 use crate::capture::clock::boottime_us;
 use crate::capture::session::Session;
+use crate::capture::stopping::stop_of;
 
 /// A tee that is silent for so long is stalled, in microseconds.
 const SILENT_US: u64 = 5_000_000;
@@ -218,7 +219,7 @@ impl Recorded {
         match frame {
             FromTee::Message(number, time_us, message) => return self.message(number, time_us, message),
             FromTee::Last(_) => self.session.last(),
-            FromTee::Exit(time_us, exit) => self.exit(time_us, exit),
+            FromTee::Exit(time_us, exit) => self.exit(time_us, &exit),
             FromTee::Alive => {}
             FromTee::Sleeps => self.sleeps = true,
             FromTee::Hello(_) | FromTee::Resume(_) | FromTee::Control(_) => return false,
@@ -241,31 +242,15 @@ impl Recorded {
             Message::InputEnd | Message::Resize { .. } => 0,
         };
         self.limits.happens(self.time_us, &message);
-        self.entry.messages.fetch_add(1, Ordering::Relaxed);
         self.entry.bytes.fetch_add(length, Ordering::Relaxed);
         self.session.submit(number, self.time_us, message);
         true
     }
 
     /// The session has ended as its tee says, or as it was made to.
-    fn exit(&mut self, time_us: u64, exit: Exit) {
-        let own = match exit.outcome {
-            Outcome::Exited => StopOutcome::Exited,
-            Outcome::Signalled => StopOutcome::Signalled,
-            Outcome::Disconnected => StopOutcome::Disconnected,
-            Outcome::Terminated => StopOutcome::Terminated,
-            Outcome::IdleTimeout => StopOutcome::IdleTimeout,
-            Outcome::MaxDuration => StopOutcome::MaxDuration,
-        };
-        let left_behind = exit.left_behind.into_iter();
-        let stop = Stop {
-            outcome: self.ends.unwrap_or(own),
-            status: u32::try_from(exit.status).unwrap_or(125),
-            signal: exit.signal.and_then(|signal| u32::try_from(signal).ok()),
-            left_behind: left_behind
-                .map(|left| LeftBehind { pid: u32::try_from(left.pid).unwrap_or(0), command: left.command })
-                .collect(),
-        };
+    fn exit(&mut self, time_us: u64, exit: &Exit) {
+        let mut stop = stop_of(exit);
+        stop.outcome = self.ends.unwrap_or(stop.outcome);
         self.time_us = self.time_us.max(time_us.min(now_us().saturating_sub(self.start_us) + AHEAD_US));
         self.finish(stop);
     }

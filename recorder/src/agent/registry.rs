@@ -30,9 +30,7 @@ pub struct Entry {
     pub tty: Option<String>,
     /// When it began.
     pub started: Timestamp,
-    /// Messages and bytes that were recorded.
-    pub messages: AtomicU64,
-    /// Bytes of them.
+    /// Bytes that were recorded.
     pub bytes: AtomicU64,
     /// Its tee is away and may come back.
     pub lost: AtomicBool,

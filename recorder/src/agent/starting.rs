@@ -121,7 +121,6 @@ impl Start<'_> {
         if !decision.allow {
             Counters::count(&counters.denied);
             let rule = decision.rule.as_deref().unwrap_or("the defaults");
-            tracing::warn!(user = %person.user, uid = self.peer.uid, rule, "session denied");
             self.shared.denied(&self.peer, &person, &self.hello, program.kind, rule);
             let text = decision.message.unwrap_or_else(|| "this host's policy does not allow this session".into());
             return refuse(&socket, true, &text);
@@ -261,7 +260,6 @@ impl Start<'_> {
             from: person.from(),
             tty: person.tty.clone(),
             started,
-            messages: 0.into(),
             bytes: 0.into(),
             lost: false.into(),
             taken: terminal.is_some().into(),

@@ -15,4 +15,5 @@ pub mod quota;
 pub mod recorder;
 pub mod segments;
 pub mod session;
+pub mod stopping;
 pub mod who;

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Read as _;
 use std::path::Path;
 
 use hansard_schemas::ids::BootId;
@@ -16,9 +15,6 @@ use rustix::process::{getgid, getgroups, getppid, getuid};
 use rustix::termios::{isatty, ttyname};
 
 use crate::report::{Failure, io};
-
-/// Most bytes read of sshd's `SSH_USER_AUTH` file.
-const USER_AUTH_MAX: u64 = 16 << 10;
 
 /// The host as the kernel describes it.
 #[derive(Debug, Clone)]
@@ -144,15 +140,5 @@ fn login_uid() -> Option<u32> {
 
 /// What authenticated an SSH session: on shared accounts the key is the person.
 fn user_auth() -> Option<String> {
-    use rustix::fs::{Mode, OFlags, open};
-    let path = std::env::var_os("SSH_USER_AUTH")?;
-    // The name comes from the environment: no links, no waiting on a pipe, no more than sshd writes.
-    let file =
-        open(Path::new(&path), OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())
-            .ok()?;
-    let file = std::fs::File::from(file);
-    file.metadata().ok().filter(std::fs::Metadata::is_file)?;
-    let mut text = Vec::new();
-    file.take(USER_AUTH_MAX).read_to_end(&mut text).ok()?;
-    Some(String::from_utf8_lossy(&text).trim_end().to_owned())
+    hansard_tee::ssh_user_auth().map(|text| String::from_utf8_lossy(&text).trim_end().to_owned())
 }

@@ -8,10 +8,11 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use hansard_schemas::cast::Size;
-use hansard_schemas::session::{LeftBehind, Stop, StopOutcome};
-use hansard_tee::{Clock, Command, Exit, Guardian, InputCapture, Options, Outcome, TeeError};
+use hansard_schemas::session::{Stop, StopOutcome};
+use hansard_tee::{Clock, Command, Exit, Guardian, InputCapture, Options, TeeError};
 use indicatif::ProgressBar;
 
+use crate::capture::stopping::stop_of;
 use crate::capture::who::{Stated, Surroundings};
 use crate::cli::{InputMode, RunArgs};
 use crate::config::Config;
@@ -19,7 +20,7 @@ use crate::destinations::{self, Destination, Notify};
 use crate::first_use::{self, OWN_PAST, Source};
 use crate::live::{Live, Plan};
 use crate::paths;
-use crate::report::{EXIT_RECORDER, Failure};
+use crate::report::Failure;
 use crate::ship::Status;
 
 /// How long the end of a session may take before the terminal says what it waits for.
@@ -222,24 +223,4 @@ fn behind(sink: &Status, session: &str) {
         .hint("nothing is lost: the spool keeps it, and `hansard-record ship` delivers it");
     // What is said after the command must not change its status, even where nobody listens.
     let _ = std::io::stderr().write_all(failure.render().as_bytes());
-}
-
-fn stop_of(exit: &Exit) -> Stop {
-    Stop {
-        outcome: match exit.outcome {
-            Outcome::Exited => StopOutcome::Exited,
-            Outcome::Signalled => StopOutcome::Signalled,
-            Outcome::Disconnected => StopOutcome::Disconnected,
-            Outcome::Terminated => StopOutcome::Terminated,
-            Outcome::IdleTimeout => StopOutcome::IdleTimeout,
-            Outcome::MaxDuration => StopOutcome::MaxDuration,
-        },
-        status: u32::try_from(exit.status).unwrap_or(EXIT_RECORDER.unsigned_abs()),
-        signal: exit.signal.and_then(|s| u32::try_from(s).ok()),
-        left_behind: exit
-            .left_behind
-            .iter()
-            .map(|p| LeftBehind { pid: u32::try_from(p.pid).unwrap_or(0), command: p.command.clone() })
-            .collect(),
-    }
 }

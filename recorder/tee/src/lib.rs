@@ -44,5 +44,5 @@ pub use memory::{lock_all_memory, lock_memory};
 pub use message::{Exit, InputCapture, LeftBehind, Message, Outcome, Recorder, Reply, Stream, WINDOW_BYTES};
 pub use signals::{end_by, prepare, release};
 pub use stand_in::StandIn;
-pub use surroundings::set_shell_variable;
+pub use surroundings::{set_shell_variable, ssh_user_auth};
 pub use terminal::{on_terminal, terminal_size};

@@ -15,7 +15,7 @@ use hansard_tee::settings::{SHELL_CONF, Settings};
 use hansard_tee::wire::{Hello, VERSION, Welcome};
 use hansard_tee::{
     Agent, Begun, Clock, Command, Exit, Guardian, InputCapture, NoSession, Options, Outcome, TeeError, begin,
-    exec_front, interactive, on_terminal, terminal_size,
+    exec_front, interactive, on_terminal, ssh_user_auth, terminal_size,
 };
 use rustix::process::{DumpableBehavior, getegid, getgroups, set_dumpable_behavior};
 
@@ -23,8 +23,6 @@ use rustix::process::{DumpableBehavior, getegid, getgroups, set_dumpable_behavio
 const NO_SESSION: i32 = 125;
 /// Members of the break-glass group are recorded by this, without an agent.
 const BREAK_GLASS: &str = "/usr/bin/hansard-record";
-/// Most bytes read of the file that `SSH_USER_AUTH` names.
-const USER_AUTH_MAX: u64 = 16 * 1024;
 
 fn main() {
     hansard_tee::remember_descriptors();
@@ -92,23 +90,8 @@ fn hello(argv: &[OsString], terminal: bool, clock: Clock, names: &[Vec<u8>]) -> 
         cwd: std::env::current_dir().map(|dir| dir.into_os_string().into_vec()).unwrap_or_default(),
         env: names.iter().filter_map(variable).collect(),
         start_us: clock.start_us(),
-        ssh_user_auth: user_auth(),
+        ssh_user_auth: ssh_user_auth(),
     }
-}
-
-/// What sshd wrote of the authentication: on shared accounts the key is the person.
-fn user_auth() -> Option<Vec<u8>> {
-    use std::io::Read as _;
-
-    use rustix::fs::{Mode, OFlags, open};
-    let path = std::env::var_os("SSH_USER_AUTH")?;
-    // The name comes from the environment: no links, no waiting on a pipe, no more than sshd writes.
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::RDONLY;
-    let file = std::fs::File::from(open(Path::new(&path), flags, Mode::empty()).ok()?);
-    file.metadata().ok().filter(std::fs::Metadata::is_file)?;
-    let mut text = Vec::new();
-    file.take(USER_AUTH_MAX).read_to_end(&mut text).ok()?;
-    Some(text)
 }
 
 /// Runs what the agent said, recorded by it, and says how to end.

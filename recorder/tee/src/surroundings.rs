@@ -1,13 +1,33 @@
-//! The one variable that a login shell's stand-in must correct.
+//! Two variables of the environment: the one that a login shell's stand-in must correct, and the one that names a file.
 //!
 //! Whoever starts a login shell sets SHELL to it; the program that is run is to find the shell that it would have found
 //! without us. Not for anything else in the environment, which is passed on as it came.
 
 use std::ffi::OsStr;
+use std::fs::{File, Metadata};
+use std::io::Read as _;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, open};
 
 use crate::sys;
 
 /// Sets SHELL for what is started from now on. To be called while this process has one thread; false where it has more.
 pub fn set_shell_variable(shell: &OsStr) -> bool {
     sys::set_variable(OsStr::new("SHELL"), shell)
+}
+
+/// Most bytes read of the file that `SSH_USER_AUTH` names.
+const USER_AUTH_MAX: u64 = 16 * 1024;
+
+/// What sshd wrote of the authentication of this session, at most 16 KiB: on shared accounts the key is the person.
+pub fn ssh_user_auth() -> Option<Vec<u8>> {
+    let path = std::env::var_os("SSH_USER_AUTH")?;
+    // The name comes from the environment: no links, no waiting on a pipe, no more than sshd writes.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::RDONLY;
+    let file = File::from(open(Path::new(&path), flags, Mode::empty()).ok()?);
+    file.metadata().ok().filter(Metadata::is_file)?;
+    let mut text = Vec::new();
+    file.take(USER_AUTH_MAX).read_to_end(&mut text).ok()?;
+    Some(text)
 }
