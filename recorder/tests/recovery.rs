@@ -175,6 +175,30 @@ fn a_recovery_that_was_interrupted_goes_on_with_what_it_has_said() {
 }
 
 #[test]
+fn rec_1_a_next_segment_with_a_torn_header_is_no_part_of_the_session() {
+    let place = Place::new();
+    let mut live = place.start();
+    let session = live.session();
+    show(&mut live, 1, 1_000, "some output\r\n");
+    let crash = place.crash();
+    // The recorder died while it made the next file, before the closer was done with this one.
+    for kept in [0, 1, 40] {
+        let torn = crash.crash();
+        let dir = torn.take(session);
+        let bytes = std::fs::read(dir.journal_path(0)).unwrap();
+        std::fs::write(dir.journal_path(1), &bytes[..kept]).unwrap();
+        drop(dir);
+        for _ in 0..2 {
+            assert_eq!(torn.recover(session), Found::Recovered { segment: 0, blocks: 2 });
+            assert_eq!(torn.recovered_entries(), 1, "{kept} bytes of a header");
+            let (verdict, ok) = torn.verdict(session);
+            assert!(matches!(verdict, Verdict::RecoveredAt { .. }) && ok, "{verdict}");
+        }
+    }
+    live.end(2_000, stop(), |_| {}).unwrap();
+}
+
+#[test]
 fn chain_2_a_crash_after_the_last_segment_gets_its_end() {
     let place = Place::new();
     let mut live = place.start();

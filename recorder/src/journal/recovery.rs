@@ -89,6 +89,16 @@ pub(super) fn signer_of(segment: &SegmentFile) -> io::Result<Option<PublicKey>> 
     Ok(segment::scan_open(&std::fs::read(&segment.path)?).header.map(|h| h.signer))
 }
 
+/// Who signs what comes next: of a torn header between whole ones nothing is kept, so nobody's signature is asked there.
+fn next_signer(followers: &[&SegmentFile]) -> io::Result<Option<PublicKey>> {
+    for file in followers {
+        if let Some(signer) = signer_of(file)? {
+            return Ok(Some(signer));
+        }
+    }
+    Ok(None)
+}
+
 impl Work<'_> {
     fn run(&self) -> io::Result<Found> {
         self.remove_copies()?;
@@ -109,8 +119,9 @@ impl Work<'_> {
             prev = Some(checked.digest);
             next_number = highest.number + 1;
         }
-        let open: Vec<&SegmentFile> =
+        let mut open: Vec<&SegmentFile> =
             segments.iter().filter(|s| s.form == Form::Journal && s.number >= next_number).collect();
+        self.drop_torn(&mut open)?;
         if open.is_empty() {
             // Not even a file of the next segment: said without one.
             self.say(next_number, 0, None, prev, None)?;
@@ -124,20 +135,41 @@ impl Work<'_> {
         }
         let mut kept_blocks = 0;
         for (place, segment) in open.iter().enumerate() {
-            let follower = open.get(place + 1).filter(|f| f.number == segment.number + 1);
+            let followed = open.get(place + 1).is_some_and(|f| f.number == segment.number + 1);
             if let Some(checked) = self.finish_signed(segment)? {
                 prev = Some(checked.digest);
                 continue;
             }
-            let continues = follower.map_or(Ok(None), |file| signer_of(file))?;
+            let continues = if followed { next_signer(&open[place + 1..])? } else { None };
             let (digest, blocks) = self.recover_one(segment, continues, prev)?;
             prev = digest;
             kept_blocks += blocks;
-            if follower.is_none() {
+            if !followed {
                 break;
             }
         }
         Ok(self.found(first, kept_blocks))
+    }
+
+    /// A last file whose header was not whole holds nothing, and no entry has named its signer: the session ends before it.
+    /// Else the entry of the segment before it would end the session, and one for this file would contradict it.
+    fn drop_torn(&self, open: &mut Vec<&SegmentFile>) -> io::Result<()> {
+        while let Some(last) = open.last() {
+            if signer_of(last)?.is_some() || self.goes_on_to(last.number) {
+                break;
+            }
+            std::fs::remove_file(&last.path)?;
+            open.pop();
+        }
+        Ok(())
+    }
+
+    /// Whether an entry says that the session went on with this segment.
+    fn goes_on_to(&self, number: u32) -> bool {
+        self.said.iter().any(|e| match e.kind {
+            Kind::Recovered { segment, continues: Some(_), .. } => segment + 1 == number,
+            _ => false,
+        })
     }
 
     /// A copy that was not renamed is no part of the session.

@@ -198,7 +198,8 @@ impl Point {
         for (place, left) in self.left.iter().enumerate() {
             let continues = match self.left.get(place + 1) {
                 None => Some(signer),
-                Some(Left::Open(file)) => signer_of(file)?,
+                // Of a torn header in the middle nothing is kept, and nobody's signature is asked there.
+                Some(Left::Open(file)) => signer_of(file)?.or(Some(signer)),
                 Some(Left::Lost(_)) => return Err(io::Error::other("two segments in a row are lost")),
             };
             match left {
