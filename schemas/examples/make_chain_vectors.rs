@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use base64::Engine as _;
-use hansard_schemas::chain::{Entry, Head, Kind, append_with, genesis_with};
+use hansard_schemas::chain::{Entry, Head, Kind, Part, append_with, genesis_with};
 use hansard_schemas::seal::SigningKey;
 use hansard_schemas::{Digest, PublicKey, SessionId, limits};
 
@@ -32,9 +32,12 @@ fn kinds() -> Vec<Kind> {
     let start = |session| Kind::Start { session, signer: key(100).public(), identity: Digest([4; 32]) };
     vec![
         start(session),
-        Kind::Checkpoint { open: vec![head(None)] },
+        Kind::Checkpoint { open: vec![head(None)], part: None },
         start(second),
-        Kind::Checkpoint { open: vec![head(Some(4)), Head { session: second, segment: None, digest: None }] },
+        Kind::Checkpoint {
+            open: vec![head(Some(4)), Head { session: second, segment: None, digest: None }],
+            part: None,
+        },
         Kind::End { session, segment: 5, digest, outcome: "exited".into() },
         Kind::Recovered {
             session: second,
@@ -46,7 +49,7 @@ fn kinds() -> Vec<Kind> {
             old_boot: boot,
             continues: None,
         },
-        Kind::Checkpoint { open: vec![] },
+        Kind::Checkpoint { open: vec![], part: None },
         Kind::Close,
     ]
 }
@@ -118,6 +121,12 @@ fn good(entries: &[Entry]) -> Vec<Case> {
         Case("ok-chain-every-kind", "one entry of each kind", all.len(), lines(&all)),
         Case("ok-chain-genesis", "a chain that has just begun", 1, lines(&[0])),
         Case("ok-chain-again", "entries repeated and in any order", 5, lines(&[3, 0, 4, 2, 1, 0, 4, 3])),
+        Case(
+            "ok-chain-checkpoint-parts",
+            "CHAIN-8: two parts of a list",
+            7,
+            [lines(&all[..5]), parts(entries)].concat(),
+        ),
         Case("ok-chain-unknown-kind", "CHAIN-6, JSON-4", 9, [lines(&all[..8]), later].concat()),
         Case(
             "ok-chain-unsigned-copy",
@@ -126,6 +135,19 @@ fn good(entries: &[Entry]) -> Vec<Case> {
             [lines(&all[..4]), other, lines(&[4])].concat(),
         ),
     ]
+}
+
+/// Two checkpoints in the places of entries 5 and 6: one below the second session, one from there on.
+fn parts(entries: &[Entry]) -> Vec<u8> {
+    let second = SessionId::new(1_795_338_700_000, &[8; 10]);
+    let head = |session| vec![Head { session, segment: None, digest: None }];
+    let part = |from, below| Some(Part { from, below });
+    let kind = Kind::Checkpoint { open: head(session()), part: part(None, Some(second)) };
+    let (time, boot) = (entries[4].time, entries[4].boot);
+    let one = append_with(&entries[4], &key(5), kind, time, boot, key(6).public()).unwrap();
+    let kind = Kind::Checkpoint { open: head(second), part: part(Some(second), None) };
+    let other = append_with(&one, &key(6), kind, time, boot, key(7).public()).unwrap();
+    [one.line, other.line].concat()
 }
 
 /// What is wrong with the last line, after the entries 0 to 4.
@@ -212,9 +234,16 @@ fn bent(entries: &[Entry]) -> Vec<(&'static str, &'static str, Vec<u8>)> {
 fn heads(entries: &[Entry]) -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let time = entries[4].time;
     let digest = Digest([3; 32]);
-    let kind = Kind::Checkpoint { open: vec![Head { session: session(), segment: Some(4), digest: Some(digest) }] };
+    let kind = Kind::Checkpoint {
+        open: vec![Head { session: session(), segment: Some(4), digest: Some(digest) }],
+        part: None,
+    };
     let line = text(&append_with(&entries[4], &key(5), kind, time, entries[4].boot, key(6).public()).unwrap());
     let bent = |from: &str, to: &str| signed(&bend(&line, from, to), &key(5));
+    let part =
+        |from: &str, below: &str| bent("],\"sig", &format!("],\"part\":{{\"from\":{from},\"below\":{below}}},\"sig"));
+    let quoted = |id: &str| format!("\"{id}\"");
+    let (id, later) = (session().to_string(), SessionId::new(1_795_338_700_000, &[8; 10]).to_string());
     vec![
         ("chain-broken-head-order", "digest before segment", {
             let (from, to) =
@@ -225,6 +254,15 @@ fn heads(entries: &[Entry]) -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "chain-broken-head-member-missing",
             "no segment and no digest",
             bent(&format!(",\"segment\":4,\"digest\":\"{digest}\""), ""),
+        ),
+        ("chain-broken-part-empty", "a part without a bound", part("null", "null")),
+        ("chain-broken-part-null", "a part that is null", bent("],\"sig", "],\"part\":null,\"sig")),
+        ("chain-broken-part-outside", "an open session that is not in the part", part(&quoted(&later), "null")),
+        ("chain-broken-part-reversed", "a part that ends where it begins", part(&quoted(&id), &quoted(&id))),
+        (
+            "chain-broken-part-order",
+            "below before from",
+            bent("],\"sig", "],\"part\":{\"below\":null,\"from\":null},\"sig"),
         ),
         ("chain-broken-head-half-null", "a segment without a digest", bent(&format!("\"{digest}\""), "null")),
         ("limit-chain-head-segment-number", "LIM-11", bent("\"segment\":4", "\"segment\":1000000")),

@@ -13,11 +13,11 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hansard_schemas::chain::{self, Entry, Head, Kind};
+use hansard_schemas::chain::{self, Entry, Head, Kind, Part};
 use hansard_schemas::chain_state::{self, State};
 use hansard_schemas::ids::BootId;
 use hansard_schemas::seal::SigningKey;
-use hansard_schemas::{ChainId, SessionId, Timestamp};
+use hansard_schemas::{ChainId, SessionId, Timestamp, limits};
 use rustix::process::getuid;
 
 pub use log::Log;
@@ -185,18 +185,40 @@ impl HostChain {
     }
 
     /// Appends a checkpoint of every session that is open on this spool now (CHAIN-3): those of `ours`, and those that
-    /// other recorders run.
-    pub fn checkpoint(&self, spool: &Spool, ours: impl FnOnce() -> Vec<Head>) -> Result<Entry, Failure> {
-        // Under the chain's lock: a session that ends meanwhile writes its `end` after this checkpoint, not before.
-        let decide = || {
-            let mut open = ours();
-            let known: HashSet<SessionId> = open.iter().map(|head| head.session).collect();
-            open.extend(open_elsewhere(spool, &known));
-            Some(Kind::Checkpoint { open })
-        };
-        let entry = self.append_if(decide)?;
-        entry.ok_or_else(|| Failure::new("nothing to append"))
+    /// other recorders run. Of several hundred it takes more than one entry (CHAIN-8).
+    pub fn checkpoint(&self, spool: &Spool, ours: impl Fn() -> Vec<Head>) -> Result<Vec<Entry>, Failure> {
+        let mut entries = Vec::new();
+        let mut from = None;
+        loop {
+            // Under the chain's lock: a session that ends meanwhile writes its `end` after this checkpoint, not before.
+            let decide = || {
+                let mut open = ours();
+                let known: HashSet<SessionId> = open.iter().map(|head| head.session).collect();
+                open.extend(open_elsewhere(spool, &known));
+                Some(part_of(open, from))
+            };
+            let Some(entry) = self.append_if(decide)? else { return Err(Failure::new("nothing to append")) };
+            from = match &entry.kind {
+                Kind::Checkpoint { part: Some(part), .. } => part.below,
+                _ => None,
+            };
+            entries.push(entry);
+            if from.is_none() {
+                return Ok(entries);
+            }
+        }
     }
+}
+
+/// As much of the list, from this session on, as an entry surely holds.
+fn part_of(mut open: Vec<Head>, from: Option<SessionId>) -> Kind {
+    const MOST: usize = (limits::META_LINE - turns::LINE) / turns::HEAD;
+    open.retain(|head| from.is_none_or(|from| from <= head.session));
+    open.sort_by_key(|head| head.session);
+    let below = open.get(MOST).map(|head| head.session);
+    open.truncate(MOST);
+    let part = Part { from, below };
+    Kind::Checkpoint { open, part: (part.from.is_some() || part.below.is_some()).then_some(part) }
 }
 
 /// What a checkpoint says of an open session, by its folder.

@@ -12,9 +12,9 @@ use hansard_schemas::limits;
 use crate::report::Failure;
 
 /// Bytes of an entry line without what is counted in [`size`]: members, keys, digests and signature of any kind.
-const LINE: usize = 1 << 10;
+pub(super) const LINE: usize = 1 << 10;
 /// Bytes of one session in a checkpoint.
-const HEAD: usize = 192;
+pub(super) const HEAD: usize = 192;
 
 /// Those who wait.
 #[derive(Debug, Default)]
@@ -111,7 +111,7 @@ fn size(kind: &Kind) -> usize {
         Kind::Genesis { host, .. } => 6 * host.len(),
         Kind::End { outcome, .. } => 6 * outcome.len(),
         Kind::Recovered { reason, .. } => 6 * reason.len(),
-        Kind::Checkpoint { open } => HEAD * open.len(),
+        Kind::Checkpoint { open, .. } => HEAD * open.len(),
         Kind::Start { .. } | Kind::Close | Kind::Unknown(_) => 0,
     };
     (LINE + own).min(limits::META_LINE)

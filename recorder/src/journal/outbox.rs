@@ -129,7 +129,7 @@ fn stop_of(dir: &SessionDir, who: &Who, about: &About, entry: &Entry) -> Stopped
 
 /// The chain says what is open, by the recorder of this session.
 pub fn checkpoint(dir: &SessionDir, about: &About, entry: &Entry) -> io::Result<()> {
-    let (Some(who), Kind::Checkpoint { open }) = (&about.who, &entry.kind) else { return Ok(()) };
+    let (Some(who), Kind::Checkpoint { open, .. }) = (&about.who, &entry.kind) else { return Ok(()) };
     let what = Checkpoint {
         host: who.host.clone(),
         open: open.len() as u64,

@@ -61,13 +61,15 @@ impl Services {
         // The event travels with the oldest session; a host without one has nothing to say.
         let Some(carrier) = self.registry.oldest() else { return };
         // One that fails is followed by the next; the gap between two shows in the chain.
-        let entry = match self.chain.checkpoint(&self.spool, || self.registry.heads()) {
-            Ok(entry) => entry,
+        let entries = match self.chain.checkpoint(&self.spool, || self.registry.heads()) {
+            Ok(entries) => entries,
             Err(failure) => return tracing::warn!("a checkpoint cannot be written: {}", failure.what),
         };
         if let Ok(Some(about)) = carrier.dir.read_about() {
-            // The entry itself travels in the chain: an event that cannot be written is not tried again.
-            let _ = outbox::checkpoint(&carrier.dir, &about, &entry);
+            // The entries themselves travel in the chain: an event that cannot be written is not tried again.
+            for entry in &entries {
+                let _ = outbox::checkpoint(&carrier.dir, &about, entry);
+            }
         }
         carrier.consignment.wake();
     }

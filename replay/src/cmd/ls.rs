@@ -127,8 +127,9 @@ fn state(
     for entry in &chain.entries {
         match &entry.kind {
             Kind::Start { session, .. } if *session == wanted => (newest, listed) = (Some(entry.time), true),
-            Kind::Checkpoint { open } if newest.is_some() => {
-                listed = open.iter().any(|head| head.session == wanted);
+            kind @ Kind::Checkpoint { .. } if newest.is_some() => {
+                let Some(head) = kind.lists(wanted) else { continue };
+                listed = head.is_some();
                 newest = if listed { Some(entry.time) } else { newest };
             }
             Kind::Recovered { session, .. } if *session == wanted => recovered = Some(entry.time),

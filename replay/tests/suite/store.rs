@@ -252,7 +252,7 @@ impl Host {
             segment: session.segments.len().checked_sub(1).map(|n| u32::try_from(n).unwrap()),
             digest: session.segments.last().map(|segment| segment.digest),
         });
-        self.append(Kind::Checkpoint { open: open.collect() });
+        self.append(Kind::Checkpoint { open: open.collect(), part: None });
     }
 
     /// Records a session without its `end`.
@@ -354,6 +354,7 @@ fn header(id: SessionId, host: &str, plan: &Plan) -> CastHeader {
                 machine: plan.machine,
                 boot: boot(1),
                 user: Some(plan.user.clone()),
+                origin: None,
             },
             claimed: Claimed {
                 command: plan.command.clone(),
@@ -363,6 +364,7 @@ fn header(id: SessionId, host: &str, plan: &Plan) -> CastHeader {
                 reason: None,
                 ssh_connection: None,
                 ssh_user_auth: None,
+                ssh_key: None,
             },
         },
     }

@@ -136,6 +136,7 @@ pub fn cast_header() -> (Vec<u8>, Digest) {
             machine: None,
             boot: boot(),
             user: Some("zoë".into()),
+            origin: None,
         },
         claimed: Claimed {
             command: vec!["sh".into()],
@@ -145,6 +146,7 @@ pub fn cast_header() -> (Vec<u8>, Digest) {
             reason: None,
             ssh_connection: None,
             ssh_user_auth: None,
+            ssh_key: None,
         },
     };
     let term = Term { cols: 80, rows: 24, kind: Some("xterm".into()) };

@@ -91,8 +91,11 @@ pub enum Kind {
     },
     /// What is open.
     Checkpoint {
-        /// Every session open then.
+        /// Every session open then, of those that it is about.
         open: Vec<Head>,
+        /// Which it is about; `None`: all of them.
+        #[schemars(skip_serializing_if = "Option::is_none")]
+        part: Option<Part>,
     },
     /// Orderly stop of the writer.
     Close,
@@ -113,6 +116,33 @@ impl Kind {
             Self::Close => "close",
             Self::Unknown(word) => word,
         }
+    }
+
+    /// What a checkpoint says of a session: `Some(None)` that it is not open, `None` nothing. Nothing is what other
+    /// entries say, too.
+    pub fn lists(&self, session: SessionId) -> Option<Option<&Head>> {
+        match self {
+            Self::Checkpoint { open, part } if part.as_ref().is_none_or(|part| part.covers(session)) => {
+                Some(open.iter().find(|head| head.session == session))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The sessions that a checkpoint is about, where one entry cannot hold all (CHAIN-8).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+pub struct Part {
+    /// The lowest id; `None`: no bound.
+    pub from: Option<SessionId>,
+    /// The id above the highest; `None`: no bound.
+    pub below: Option<SessionId>,
+}
+
+impl Part {
+    /// Whether it is about this session.
+    pub fn covers(&self, session: SessionId) -> bool {
+        self.from.is_none_or(|from| from <= session) && self.below.is_none_or(|below| session < below)
     }
 }
 

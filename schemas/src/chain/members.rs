@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Head;
+use super::{Head, Part};
 use crate::ids::BootId;
 use crate::{ChainId, Digest, PublicKey, SessionId, Timestamp};
 
@@ -10,6 +10,9 @@ use crate::{ChainId, Digest, PublicKey, SessionId, Timestamp};
 pub(super) const COMMON: [&str; 8] = ["hansard", "kind", "chain", "seq", "prev", "time", "boot", "next"];
 /// Names of the members of a checkpoint's head.
 pub(super) const HEAD: [&str; 3] = ["session", "segment", "digest"];
+
+/// Names of the members of a checkpoint's part.
+pub(super) const PART: [&str; 2] = ["from", "below"];
 
 /// The members of every entry, in their order.
 #[derive(Serialize, Deserialize, schemars::JsonSchema)]
@@ -63,6 +66,8 @@ pub(super) struct RecoveredMembers {
 #[derive(Serialize, Deserialize)]
 pub(super) struct CheckpointMembers {
     pub open: Vec<Head>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 /// Names of the members by kind; none for an unknown one.

@@ -11,6 +11,6 @@ mod read;
 mod schema;
 mod write;
 
-pub use entry::{Entry, Head, Kind};
+pub use entry::{Entry, Head, Kind, Part};
 pub use read::Chain;
 pub use write::{append, append_with, genesis, genesis_with};

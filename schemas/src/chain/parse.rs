@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::members::{self, Common, EndMembers, GenesisMembers, RecoveredMembers, StartMembers};
-use super::{Entry, Head, Kind};
+use super::{Entry, Head, Kind, Part};
 use crate::{ChainId, Digest, Error, Result, json, limits};
 
 /// First bytes of every version.
@@ -35,6 +35,13 @@ impl From<String> for Wrong {
 struct Open<'a> {
     #[serde(borrow)]
     open: Vec<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "there")]
+    part: Option<&'a RawValue>,
+}
+
+/// A member that is there, which null would be too.
+fn there<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
 }
 
 /// Reads a line that stands where entry `seq` belongs, which only error messages need.
@@ -131,8 +138,13 @@ fn parse_kind(body: &[u8], word: &str) -> Result<Kind, Wrong> {
             Kind::Recovered { session, segment, blocks, kept, head, reason, old_boot, continues }
         }
         "checkpoint" => {
-            let Open { open } = from_slice(body)?;
-            Kind::Checkpoint { open: open.into_iter().map(parse_head).collect::<Result<_, _>>()? }
+            let Open { open, part } = from_slice(body)?;
+            let open = open.into_iter().map(parse_head).collect::<Result<Vec<_>, _>>()?;
+            let part = part.map(parse_part).transpose()?;
+            if part.as_ref().is_some_and(|part| open.iter().any(|head| !part.covers(head.session))) {
+                return Err("an open session that is not in the checkpoint's part".into());
+            }
+            Kind::Checkpoint { open, part }
         }
         "close" => Kind::Close,
         _ => Kind::Unknown(word.to_owned()),
@@ -151,6 +163,20 @@ fn parse_head(raw: &RawValue) -> Result<Head, Wrong> {
         return Err("an open session of which either segment or digest is null".into());
     }
     Ok(head)
+}
+
+fn parse_part(raw: &RawValue) -> Result<Part, Wrong> {
+    let body = raw.get().as_bytes();
+    let names = json::members(body)?;
+    if !names.iter().map(String::as_str).take(members::PART.len()).eq(members::PART) {
+        return Err("the members of a checkpoint's part are not in their order".into());
+    }
+    let part: Part = from_slice(body)?;
+    match (part.from, part.below) {
+        (None, None) => Err("a checkpoint's part without a bound".into()),
+        (Some(from), Some(below)) if from >= below => Err("a checkpoint's part that ends before it begins".into()),
+        _ => Ok(part),
+    }
 }
 
 /// LIM-11: looked at before the typed parse would call the number malformed.

@@ -82,7 +82,7 @@ fn write(
         Kind::Recovered { session, segment, blocks, kept, head, reason, old_boot, continues } => {
             object(&RecoveredMembers { session, segment, blocks, kept, head, reason, old_boot, continues })?
         }
-        Kind::Checkpoint { open } => object(&CheckpointMembers { open })?,
+        Kind::Checkpoint { open, part } => object(&CheckpointMembers { open, part })?,
         Kind::Close => Vec::new(),
         Kind::Unknown(word) => return Err(Error::Unwritable(format!("an entry of unknown kind {word:?}"))),
     };

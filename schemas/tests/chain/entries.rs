@@ -1,6 +1,6 @@
 //! One entry: its text, its signature, and every text that is none.
 
-use hansard_schemas::chain::{Entry, Head, Kind, append, append_with, genesis};
+use hansard_schemas::chain::{Entry, Head, Kind, Part, append, append_with, genesis};
 use hansard_schemas::seal::SigningKey;
 use hansard_schemas::{ChainId, Digest, Outcome};
 use proptest::prelude::*;
@@ -27,8 +27,14 @@ fn kinds() -> Vec<Kind> {
                 Head { session: session(), segment: Some(999_999), digest: Some(digest) },
                 Head { session: session(), segment: None, digest: None },
             ],
+            part: None,
         },
-        Kind::Checkpoint { open: vec![] },
+        Kind::Checkpoint { open: vec![], part: None },
+        Kind::Checkpoint {
+            open: vec![Head { session: session(), segment: None, digest: None }],
+            part: Some(Part { from: Some(session()), below: None }),
+        },
+        Kind::Checkpoint { open: vec![], part: Some(Part { from: None, below: Some(session()) }) },
         Kind::Close,
     ]
 }
@@ -95,7 +101,13 @@ fn chain_what_cannot_be_read_is_not_written() {
         Kind::Genesis { key: SigningKey::generate().public(), host: "x".into(), machine: None, uid: 0 },
         Kind::End { session: session(), segment: 1_000_000, digest, outcome: "exited".into() },
         Kind::End { session: session(), segment: 1, digest, outcome: "x".repeat(70_000) },
-        Kind::Checkpoint { open: vec![Head { session: session(), segment: Some(1), digest: None }] },
+        Kind::Checkpoint { open: vec![Head { session: session(), segment: Some(1), digest: None }], part: None },
+        Kind::Checkpoint { open: vec![], part: Some(Part { from: None, below: None }) },
+        Kind::Checkpoint { open: vec![], part: Some(Part { from: Some(session()), below: Some(session()) }) },
+        Kind::Checkpoint {
+            open: vec![Head { session: session(), segment: None, digest: None }],
+            part: Some(Part { from: None, below: Some(session()) }),
+        },
     ] {
         let (chain, key) = chain(1);
         assert!(append(&chain[0], key, kind.clone(), time(), boot()).is_err(), "{kind:?}");

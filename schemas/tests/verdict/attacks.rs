@@ -276,6 +276,7 @@ fn ver_3_a_later_key_of_the_chain_ends_nothing_again() {
                 segment: Some(9),
                 digest: Some(a.closed[1].digest),
             }],
+            part: None,
         },
     ] {
         let Scene { mut host, a, mut store, .. } = scene();

@@ -213,6 +213,7 @@ fn rec_1_a_recovery_after_the_session_was_recovered_to_its_end_is_false() {
         a.recovery(&Open { number: 3, journal: b"{".to_vec() }, None),
         Kind::Checkpoint {
             open: vec![hansard_schemas::chain::Head { session: a.id, segment: Some(4), digest: Some(head) }],
+            part: None,
         },
     ] {
         let mut liar = host.branch(host.entries.len() - 1);

@@ -65,7 +65,7 @@ impl Host {
             Head { session: session.id, segment: last.map(|o| o.number), digest: last.map(|o| o.digest) }
         };
         self.now_ms += 60_000;
-        self.add(Kind::Checkpoint { open: open.iter().map(head).collect() })
+        self.add(Kind::Checkpoint { open: open.iter().map(head).collect(), part: None })
     }
 
     pub fn end(&mut self, session: &Session) -> Entry {

@@ -1,8 +1,8 @@
 //! Section 8: the verdicts of sessions that nobody tampered with, by what the reviewer's clock says.
 
-use hansard_schemas::Timestamp;
-use hansard_schemas::chain::Kind;
+use hansard_schemas::chain::{Kind, Part};
 use hansard_schemas::verdict::Verdict;
+use hansard_schemas::{SessionId, Timestamp};
 
 use crate::scene::{Host, START_MS, Session, Store, at, scene};
 use crate::words;
@@ -92,6 +92,31 @@ fn ver_interrupted_by_another_boot_or_a_checkpoint_that_omits_it() {
         assert_eq!(judgement.verdict, Verdict::Interrupted { since: listed.time });
         assert_eq!((words(&judgement).as_str(), judgement.ok()), ("interrupted", false));
     }
+}
+
+#[test]
+fn chain_8_a_checkpoint_of_a_part_speaks_of_no_other_session() {
+    let mut host = Host::new();
+    let mut a = Session::start(&mut host, 1);
+    a.segment(false);
+    let listed = host.checkpoint(&[&a]);
+    let start = a.id.unix_ms();
+    let part = |from, below| Kind::Checkpoint { open: vec![], part: Some(Part { from, below }) };
+    let next = SessionId::new(start + 1, &[0; 10]);
+    // About sessions before it, and after it: neither that it runs nor that it does not.
+    for kind in [part(None, Some(a.id)), part(Some(next), None)] {
+        host.add(kind);
+        let mut store = Store::of(&host, &[&a]);
+        store.now = after(listed.time, 170);
+        assert_eq!(store.judge(&a).verdict, Verdict::RunningAsOf(listed.time));
+        store.now = after(listed.time, 190);
+        assert_eq!(words(&store.judge(&a)), "silent since");
+    }
+    // The first number of a part is in it.
+    host.add(part(Some(a.id), None));
+    let mut store = Store::of(&host, &[&a]);
+    store.now = listed.time;
+    assert_eq!(words(&store.judge(&a)), "interrupted");
 }
 
 #[test]

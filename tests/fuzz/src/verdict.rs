@@ -95,8 +95,8 @@ fn statement(kind: u8, number: u8, count: u8) -> Kind {
             old_boot: fixed::boot(0),
             continues: (segment + 1 < u32::from(count)).then(|| signer(segment as u8 + 1).public()),
         },
-        3 => Kind::Checkpoint { open: vec![Head { session, segment: Some(segment), digest: Some(of) }] },
-        4 => Kind::Checkpoint { open: vec![] },
+        3 => Kind::Checkpoint { open: vec![Head { session, segment: Some(segment), digest: Some(of) }], part: None },
+        4 => Kind::Checkpoint { open: vec![], part: None },
         _ => Kind::Close,
     }
 }

@@ -31,6 +31,13 @@ class Entry:
     digest: bytes
     fields: dict
 
+    def about(self, session):
+        """Whether a checkpoint says anything of this session (CHAIN-8)."""
+        if self.kind != "checkpoint":
+            return False
+        start, below = self.fields["part"]
+        return (start is None or start <= session) and (below is None or session < below)
+
     def signed_by(self, key):
         return crypt.verify(key, self.sig, b"hansard/1 chain\0" + crypt.sha256(self.raw[: self.raw.rfind(b'"sig"')]))
 
@@ -87,6 +94,24 @@ def _members(entry, kind, fields):
         if not isinstance(heads, list) or not all(isinstance(head, dict) for head in heads):
             raise fields.bad("open is not a list of objects")
         take.update(open=[_head(Fields(head, "chain-broken", "open session")) for head in heads])
+        take.update(part=_part(fields))
+        if not all(entry.about(session) for session, _, _ in take["open"]):
+            raise fields.bad("an open session outside its part")
+
+
+def _part(fields):
+    """CHAIN-8: (from, below), each an id or None."""
+    if "part" not in fields.members:
+        return None, None
+    part = fields.get("part")
+    if not isinstance(part, dict):
+        raise fields.bad("part is not an object")
+    part = Fields(part, "chain-broken", "part")
+    part.ordered(["from", "below"])
+    start, below = (None if part.get(name) is None else part.text(name, UUID7) for name in ("from", "below"))
+    if start is below is None or start is not None and below is not None and start >= below:
+        raise fields.bad("part has no bound, or ends before it begins")
+    return start, below
 
 
 def _head(fields):

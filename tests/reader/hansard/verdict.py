@@ -190,7 +190,7 @@ def _unfinished(facts, now):
 
 
 def _running(facts, entries, now):
-    checkpoints = [e for e in entries if e.kind == "checkpoint"]
+    checkpoints = [e for e in entries if e.kind == "checkpoint" and e.about(facts.session)]
     if checkpoints:
         newest = checkpoints[-1]
         for entry, number, _ in facts.heads:
@@ -211,7 +211,7 @@ def _interrupted(facts, entries):
                 continue
             if entry.boot != start.boot:
                 return True
-            if entry.kind == "checkpoint" and not any(h[0] is entry for h in facts.heads):
+            if entry.kind == "checkpoint" and entry.about(facts.session) and not any(h[0] is entry for h in facts.heads):
                 return True
     return False
 
