@@ -55,6 +55,15 @@ pub enum What {
     /// A sink that was failing takes again.
     #[serde(rename = "hansard.sink.recovered")]
     Recovered(Delivery),
+    /// A start was refused.
+    #[serde(rename = "hansard.session.denied")]
+    Denied(Notice),
+    /// Somebody works without being recorded, or without the agent.
+    #[serde(rename = "hansard.session.unrecorded")]
+    Unrecorded(Notice),
+    /// The process on the user's terminal no longer answers its recorder.
+    #[serde(rename = "hansard.session.stalled")]
+    Stalled(Notice),
 }
 
 impl What {
@@ -67,14 +76,17 @@ impl What {
             Self::Behind(_) => "behind",
             Self::Failing(_) => "failing",
             Self::Recovered(_) => "recovered",
+            Self::Denied(_) => "denied",
+            Self::Unrecorded(_) => "unrecorded",
+            Self::Stalled(_) => "stalled",
         }
     }
 }
 
-/// Who and what a session is, as far as an event says it. All of it but `uid` and `login_uid` is a claim of the host.
+/// Who and what a session is, as far as an event says it. All of it but `uid`, `login_uid` and `origin` is a claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Who {
-    /// The session.
+    /// The session; of a start that led to none, an id of its own.
     pub session: SessionId,
     /// Wall-clock time of its start.
     pub started: Timestamp,
@@ -96,6 +108,12 @@ pub struct Who {
     pub labels: BTreeMap<String, String>,
     /// Reason given on the command line.
     pub reason: Option<String>,
+    /// Where it comes from, where that was proved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// The ssh key that opened it, as the identity has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_key: Option<String>,
     /// Command and arguments; only where the configuration says so, since arguments may be secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
@@ -116,6 +134,8 @@ impl Who {
             ssh_connection: identity.claimed.ssh_connection.clone(),
             labels: identity.claimed.labels.clone(),
             reason: identity.claimed.reason.clone(),
+            origin: identity.kernel.origin.clone(),
+            ssh_key: identity.claimed.ssh_key.clone(),
             command: command.then(|| identity.claimed.command.clone()),
         }
     }
@@ -184,7 +204,7 @@ pub struct Summary {
 pub struct Checkpoint {
     /// Name of the host.
     pub host: String,
-    /// How many sessions are open.
+    /// How many sessions the entry lists as open.
     pub open: u64,
     /// Where the chain goes.
     #[serde(rename = "where")]
@@ -205,6 +225,19 @@ pub struct Delivery {
     pub lag_ms: u64,
     /// What it said last.
     pub why: Option<String>,
+}
+
+/// Data of the events about what is out of order: a start that was refused, somebody unrecorded, a silent terminal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Notice {
+    /// Who and what.
+    #[serde(flatten)]
+    pub who: Who,
+    /// Where the host's recordings go.
+    #[serde(rename = "where")]
+    pub places: Vec<String>,
+    /// Why, in words.
+    pub why: String,
 }
 
 /// An event and its name in a store.
@@ -238,6 +271,16 @@ pub fn of_session(entry: &Entry, who: &Who, what: What) -> Named {
 pub fn of_delivery(chain: &ChainId, time: Timestamp, who: &Who, sink16: &str, what: What) -> Named {
     let id = format!("{}.{sink16}.{}.{}", who.session, time.unix_ms(), what.word());
     named(chain, time, who, id, what)
+}
+
+/// An event of a start that led to no session.
+pub fn of_start(chain: &ChainId, who: &Who, what: What) -> Named {
+    named(chain, who.started, who, format!("{}.{}", who.session, what.word()), what)
+}
+
+/// An event of something in a session's midst.
+pub fn of_moment(chain: &ChainId, time: Timestamp, who: &Who, what: What) -> Named {
+    named(chain, time, who, format!("{}.{}.{}", who.session, time.unix_ms(), what.word()), what)
 }
 
 fn named(chain: &ChainId, time: Timestamp, who: &Who, id: String, what: What) -> Named {
@@ -284,7 +327,8 @@ mod tests {
         let time: Timestamp = "2026-11-22T09:30:00.125Z".parse().unwrap();
         let boot = "6f0c5c4e-5d0a-4a9b-8d37-0a1b2c3d4e5f".parse().unwrap();
         let (genesis, key) = chain::genesis("host", None, 1000, time, boot, SigningKey::generate()).unwrap();
-        let (entry, _) = chain::append(&genesis, key, EntryKind::Checkpoint { open: vec![] }, time, boot).unwrap();
+        let (entry, _) =
+            chain::append(&genesis, key, EntryKind::Checkpoint { open: vec![], part: None }, time, boot).unwrap();
         let what = Checkpoint { host: "a_b".into(), open: 0, places: vec![], entry: line_of(&entry) };
         let Named { name, event } = of_checkpoint(&entry, "zoë", what);
         assert_eq!(EventName::parse(&name.path()).unwrap(), name);

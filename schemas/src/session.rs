@@ -76,6 +76,9 @@ pub struct Kernel {
     pub boot: BootId,
     /// User name from the user database, if it has one for the uid.
     pub user: Option<String>,
+    /// Address and port of the far end of the ssh connection, by the socket that the ssh daemon above the session holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
 /// What the recorded user, or whoever started the session, says.
@@ -95,6 +98,9 @@ pub struct Claimed {
     pub ssh_connection: Option<String>,
     /// What the file named by `SSH_USER_AUTH` says.
     pub ssh_user_auth: Option<String>,
+    /// Which key that is: the fingerprint, or a certificate's id and serial and the fingerprints of its key and its signer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_key: Option<String>,
 }
 
 /// How a session ended.

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use hansard_schemas::cast::{Gap, GapWhat, GapWhy};
-use hansard_schemas::chain::{self, Entry, Head, Kind};
-use hansard_schemas::event::{self, Checkpoint, Delivery, Event, Started, Stopped, What, Who};
+use hansard_schemas::chain::{self, Entry, Head, Kind, Part};
+use hansard_schemas::event::{self, Checkpoint, Delivery, Event, Notice, Started, Stopped, What, Who};
 use hansard_schemas::ids::BootId;
 use hansard_schemas::keys::{EpochSecret, Recipients, Wraps, generate_identity};
 use hansard_schemas::seal::SigningKey;
@@ -181,7 +181,9 @@ fn entries() -> Vec<Value> {
                 Head { session: session(), segment: Some(3), digest: Some(digest) },
                 Head { session: session(), segment: None, digest: None },
             ],
+            part: None,
         },
+        Kind::Checkpoint { open: vec![], part: Some(Part { from: None, below: Some(session()) }) },
         Kind::End { session: session(), segment: 4, digest, outcome: "exited".into() },
         recovered(1, 2, Some(digest), Some(digest), Some(entry.next)),
         recovered(0, 0, None, None, None),
@@ -224,6 +226,7 @@ fn events() -> Vec<Value> {
         (stopped.bytes, stopped.segments, stopped.digest) = (Some(7), Some(3), Some(digest));
         stopped.left_behind = vec![LeftBehind { pid: 7, command: "sleep".into() }];
         all.push(event::of_session(&entry, &who, What::Stopped(stopped)));
+        let notice = Notice { who: who.clone(), places: places.clone(), why: "by rule 2".into() };
         let checkpoint = Checkpoint { host: "host".into(), open: 1, places, entry: line };
         all.push(event::of_checkpoint(&entry, "zoë", checkpoint));
         let delivery = Delivery { who: who.clone(), sink: "s3://b/p".into(), lag_ms: 60_000, why: None };
@@ -231,6 +234,10 @@ fn events() -> Vec<Value> {
         for what in [What::Behind(delivery.clone()), What::Failing(refused), What::Recovered(delivery)] {
             all.push(event::of_delivery(&entry.chain, time(), &who, "00aa00aa00aa00aa", what));
         }
+        for what in [What::Denied(notice.clone()), What::Unrecorded(notice.clone())] {
+            all.push(event::of_start(&entry.chain, &who, what));
+        }
+        all.push(event::of_moment(&entry.chain, time(), &who, What::Stalled(notice)));
     }
     all.iter().map(|named| parsed(&named.event.to_bytes().expect("bytes"))).collect()
 }
@@ -257,6 +264,7 @@ fn identity_objects() -> Vec<Identity> {
             machine: None,
             boot: boot(),
             user: None,
+            origin: None,
         },
         claimed: Claimed {
             command: vec!["sh".into(), "-c".into(), "true".into()],
@@ -266,6 +274,7 @@ fn identity_objects() -> Vec<Identity> {
             reason: None,
             ssh_connection: None,
             ssh_user_auth: None,
+            ssh_key: None,
         },
     };
     let mut all = vec![identity.clone()];
@@ -342,7 +351,7 @@ fn json_4_unknown_members_follow_the_schemas() {
 }
 
 /// Members that only some documents of their type have.
-const OPTIONAL: [&str; 7] = ["entry", "stop", "bytes", "from_ms", "to_ms", "sha256", "note"];
+const OPTIONAL: [&str; 8] = ["entry", "part", "stop", "bytes", "from_ms", "to_ms", "sha256", "note"];
 
 #[test]
 fn a_document_without_a_member_or_with_another_type_of_it_breaks_its_schema() {

@@ -10,6 +10,8 @@ use hansard_schemas::session::{Claimed, Identity, Kernel, Kind};
 use hansard_schemas::{SessionId, Timestamp};
 use hansard_tee::wire::Hello;
 use rustix::termios::ttyname;
+use ssh_key::public::KeyData;
+use ssh_key::{Certificate, HashAlg, PublicKey};
 
 use super::peer::{self, Origin, Peer};
 use crate::capture::who::Host;
@@ -85,6 +87,19 @@ pub fn command_line(hello: &Hello) -> Option<String> {
     }
 }
 
+/// Which key the text of `SSH_USER_AUTH` names (sshd_config(5), ExposeAuthInfo): the first, where there are several.
+fn ssh_key(auth: &str) -> Option<String> {
+    let key = auth.lines().find_map(|line| line.strip_prefix("publickey "))?;
+    let fingerprint = |key: &KeyData| key.fingerprint(HashAlg::Sha256).to_string();
+    if let Ok(key) = PublicKey::from_openssh(key) {
+        return Some(fingerprint(key.key_data()));
+    }
+    let certificate = Certificate::from_openssh(key).ok()?;
+    let (id, serial) = (certificate.key_id(), certificate.serial());
+    let (key, signer) = (fingerprint(certificate.public_key()), fingerprint(certificate.signature_key()));
+    Some(format!("certificate {id:?}, serial {serial}, key {key}, signed by {signer}"))
+}
+
 /// Makes the object.
 pub fn identify(
     (session, started, kind): (SessionId, Timestamp, Kind),
@@ -96,6 +111,7 @@ pub fn identify(
 ) -> Identity {
     let proc = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", peer.pid)).ok();
     let login_uid = proc("loginuid").and_then(|text| text.trim_end().parse().ok()).filter(|uid| *uid != u32::MAX);
+    let auth = hello.ssh_user_auth.as_ref().map(|text| String::from_utf8_lossy(text).trim_end().to_owned());
     let exe = std::fs::read_link(format!("/proc/{}/exe", person.status.ppid)).ok();
     // What may not be looked at has a name all the same.
     let name = || peer::status(person.status.ppid).map(|status| status.name);
@@ -116,6 +132,7 @@ pub fn identify(
             machine: host.machine,
             boot: host.boot,
             user: person.known.then(|| person.user.clone()),
+            origin: person.origin.as_ref().map(|origin| format!("{} {}", origin.remote.ip(), origin.remote.port())),
         },
         claimed: Claimed {
             command: command_line(hello).into_iter().collect(),
@@ -124,7 +141,30 @@ pub fn identify(
             labels: labels.clone(),
             reason: None,
             ssh_connection: variable(hello, "SSH_CONNECTION"),
-            ssh_user_auth: hello.ssh_user_auth.as_ref().map(|text| String::from_utf8_lossy(text).trim_end().to_owned()),
+            ssh_key: auth.as_deref().and_then(ssh_key),
+            ssh_user_auth: auth,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // As sshd writes them, with what `ssh-keygen -l` says of them.
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDXS5kvh/iQnWdZMRYVTatgQLjEE53SFwmKOz5ZdkFHH";
+    const CERTIFICATE: &str = "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIAQoe3dvMTDXnahIfncberNlBkq1EjjXZ0neljEdt3YGAAAAIDXS5kvh/iQnWdZMRYVTatgQLjEE53SFwmKOz5ZdkFHHAAAAAAAAAAcAAAABAAAACXpvw6tAY29ycAAAAAUAAAABdQAAAABeC+EAAAAAAIOqfoAAAAAAAAAAggAAABVwZXJtaXQtWDExLWZvcndhcmRpbmcAAAAAAAAAF3Blcm1pdC1hZ2VudC1mb3J3YXJkaW5nAAAAAAAAABZwZXJtaXQtcG9ydC1mb3J3YXJkaW5nAAAAAAAAAApwZXJtaXQtcHR5AAAAAAAAAA5wZXJtaXQtdXNlci1yYwAAAAAAAAAAAAAAMwAAAAtzc2gtZWQyNTUxOQAAACBNKyPTbrgrWb+G454rwYbP47G7TkKAmFZ1pziLAhV0TwAAAFMAAAALc3NoLWVkMjU1MTkAAABAD8ls+1452EtA+QoDCsB4/YrMZx0NRGJACQwknVg9/thIx04AsME5NEowhvKgzSKE4Kl86wO0F9lDeY+XtUdCCg==";
+
+    #[test]
+    fn a_key_is_named_by_its_fingerprint_and_a_certificate_by_its_id() {
+        let key = "SHA256:BM3nY3eW2y/e7UqA8P53TalfRiqz0BX7xC/fS4WoacI";
+        let signer = "SHA256:BoWpltzeCf3RmuGl24P9QIQMmxGiTXNrSuBPykdDQKs";
+        assert_eq!(ssh_key(&format!("publickey {KEY}")).as_deref(), Some(key));
+        assert_eq!(ssh_key(&format!("password\npublickey {KEY}\n")).as_deref(), Some(key));
+        let named = format!("certificate \"zoë@corp\", serial 7, key {key}, signed by {signer}");
+        assert_eq!(ssh_key(&format!("publickey {CERTIFICATE}")), Some(named));
+        for nothing in ["", "password", "publickey", "publickey ssh-ed25519 AAAA", &KEY[..40]] {
+            assert_eq!(ssh_key(nothing), None, "{nothing}");
+        }
     }
 }

@@ -7,12 +7,10 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use hansard_schemas::SessionId;
+use hansard_schemas::event::{What, Who};
 use hansard_schemas::keys::Recipients;
-use hansard_schemas::session::Kind;
-use hansard_tee::wire::Hello;
+use hansard_schemas::session::Identity;
 
-use super::identity::Person;
-use super::peer::Peer;
 use super::recorded::Recorded;
 use super::registry::{Entry, Registry};
 use super::worker::{Desk, Order};
@@ -117,18 +115,43 @@ impl Shared {
         if let Err(e) = session.peer.kill() {
             tracing::error!(session = %entry.session, pid = entry.pid, "the stalled tee cannot be ended: {e}");
         }
+        let (services, id) = (Arc::clone(&self.services), entry.session);
+        // The disk is waited for elsewhere: this thread has other sessions.
+        let said = std::thread::Builder::new().name("notice".into()).spawn(move || {
+            if let Err(failure) = services.say_of_session(id, "its tee is silent; it is hung up", What::Stalled) {
+                tracing::error!(session = %id, "the event of the stall is lost: {}", failure.what);
+            }
+        });
+        if let Err(e) = said {
+            tracing::error!(session = %id, "the event of the stall is lost: {e}");
+        }
     }
 
-    /// A start was denied.
-    pub fn denied(&self, peer: &Peer, person: &Person, hello: &Hello, kind: Kind, rule: &str) {
-        let command = super::identity::command_line(hello);
-        tracing::warn!(user = %person.user, uid = peer.uid, from = ?person.from(), kind = kind.as_str(), rule, command = ?command, "session denied");
+    /// A start was refused.
+    pub fn denied(&self, identity: &Identity, why: &str) {
+        Counters::count(&self.counters.denied);
+        self.say(identity, why, "session denied", What::Denied);
+    }
+
+    /// A start failed, and was refused for that.
+    pub fn failed(&self, identity: &Identity, why: &str) {
+        self.say(identity, &format!("it cannot be recorded: {why}"), "session refused", What::Denied);
     }
 
     /// A session runs unrecorded, as policy has it.
-    pub fn unrecorded(&self, peer: &Peer, person: &Person, hello: &Hello, kind: Kind, why: &str) {
-        let command = super::identity::command_line(hello);
-        tracing::warn!(user = %person.user, uid = peer.uid, from = ?person.from(), kind = kind.as_str(), why, command = ?command, "session unrecorded");
+    pub fn unrecorded(&self, identity: &Identity, why: &str) {
+        self.say(identity, why, "session unrecorded", What::Unrecorded);
+    }
+
+    /// Says it in the log, and as an event.
+    fn say(&self, identity: &Identity, why: &str, text: &str, what: fn(hansard_schemas::event::Notice) -> What) {
+        let (kernel, claimed) = (&identity.kernel, &identity.claimed);
+        let user = kernel.user.clone().unwrap_or_else(|| kernel.uid.to_string());
+        tracing::warn!(user = %user, uid = kernel.uid, from = ?claimed.ssh_connection, kind = identity.kind.as_str(), why, command = ?claimed.command, "{text}");
+        let who = Who::of(identity, self.config().events.command);
+        if let Err(failure) = self.services.say_of_start(who, why, what) {
+            tracing::error!(user = %user, "the event of it is lost: {}", failure.what);
+        }
     }
 
     /// A session is over; `closed` unless its end could not be written.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hansard_schemas::cast::Size;
 use hansard_schemas::names::safe;
-use hansard_schemas::session::Kind;
+use hansard_schemas::session::{Identity, Kind};
 use hansard_schemas::{Digest, Timestamp};
 use hansard_tee::wire::{FromAgent, FromTee, Hello, Refused, Resume, VERSION, Welcome};
 use rand::RngCore as _;
@@ -118,10 +118,13 @@ impl Start<'_> {
         if decision.shell.is_some() {
             program = self.program(&config, &person, decision.shell.as_deref());
         }
+        let identity = self.identity(&person, &decision, program.kind);
+        let rule = decision
+            .rule
+            .as_deref()
+            .map_or_else(|| "policy: its defaults".to_owned(), |rule| format!("policy: {rule}"));
         if !decision.allow {
-            Counters::count(&counters.denied);
-            let rule = decision.rule.as_deref().unwrap_or("the defaults");
-            self.shared.denied(&self.peer, &person, &self.hello, program.kind, rule);
+            self.shared.denied(&identity, &rule);
             let text = decision.message.unwrap_or_else(|| "this host's policy does not allow this session".into());
             return refuse(&socket, true, &text);
         }
@@ -136,21 +139,37 @@ impl Start<'_> {
             return unrecorded(program);
         }
         if decision.record == Record::None {
-            self.shared.unrecorded(&self.peer, &person, &self.hello, program.kind, "by policy");
+            self.shared.unrecorded(&identity, &rule);
             return unrecorded(program);
         }
         if self.shared.registry.of_user(self.peer.uid) >= config.agent.sessions_per_user {
-            tracing::warn!(user = %person.user, "too many sessions: one more is refused");
+            self.shared.denied(&identity, "the user has agent.sessions_per_user sessions");
             return refuse(&socket, true, "you have as many sessions as this host allows (agent.sessions_per_user)");
         }
-        match self.begin(&config, &person, &decision, &program, socket, input) {
+        let shared = self.shared;
+        match self.begin(&config, &person, &decision, &program, identity.clone(), socket, input) {
             Ok(()) => Counters::count(&counters.started),
             Err((socket, failure)) => {
                 Counters::count(&counters.failed);
                 tracing::error!(user = %person.user, "a session cannot be recorded: {}", failure.what);
                 refuse(&socket, false, &failure.what);
+                // The peer does not wait for it: what holds up a recording may hold up this, too.
+                shared.failed(&identity, &failure.what);
             }
         }
+    }
+
+    fn identity(&self, person: &Person, decision: &Decision, kind: Kind) -> Identity {
+        let started = Timestamp::new(chrono::Utc::now());
+        let services = &self.shared.services;
+        identify(
+            (services.new_session(started), started, kind),
+            services.host(),
+            &self.peer,
+            person,
+            &self.hello,
+            (&decision.env, &decision.labels),
+        )
     }
 
     fn decide(&self, config: &Config, person: &Person, kind: Kind) -> Decision {
@@ -194,26 +213,19 @@ impl Start<'_> {
         }
     }
 
+    #[allow(clippy::too_many_arguments, reason = "what was decided, one by one; it is called once")]
     fn begin(
         self,
         config: &Config,
         person: &Person,
         decision: &Decision,
         program: &Program,
+        identity: Identity,
         socket: UnixStream,
         input: Vec<u8>,
     ) -> Result<(), (UnixStream, Failure)> {
         let shared = self.shared;
-        let started = Timestamp::new(chrono::Utc::now());
-        let id = shared.services.new_session(started);
-        let identity = identify(
-            (id, started, program.kind),
-            shared.services.host(),
-            &self.peer,
-            person,
-            &self.hello,
-            (&decision.env, &decision.labels),
-        );
+        let (id, started) = (identity.session, identity.started);
         let interactive = program.kind == Kind::Interactive;
         let (cols, rows) = self.hello.size;
         let mode = match program.kind {

@@ -119,6 +119,7 @@ pub fn identify(
             machine: host.machine,
             boot: host.boot,
             user: uzers::get_user_by_uid(uid).map(|user| user.name().to_string_lossy().into_owned()),
+            origin: None,
         },
         claimed: Claimed {
             command: stated.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
@@ -128,6 +129,7 @@ pub fn identify(
             reason: stated.reason.clone(),
             ssh_connection: env("SSH_CONNECTION"),
             ssh_user_auth: user_auth(),
+            ssh_key: None,
         },
     }
 }

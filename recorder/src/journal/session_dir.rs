@@ -37,6 +37,9 @@ pub struct About {
     /// What its events say of it; none of a session that was begun before there were any.
     #[serde(default)]
     pub who: Option<Who>,
+    /// There is no session: the folder carries an event and nothing else.
+    #[serde(default)]
+    pub notice: bool,
 }
 
 /// What a file of the folder is.

@@ -101,6 +101,7 @@ impl Services {
             sinks: self.addresses(&places)?,
             notify: self.notify.clone(),
             who: Some(who),
+            notice: false,
         };
         dir.write_about(&about).map_err(io("write in", dir.path()))?;
         sync_dir(&self.spool.sessions()).map_err(io("sync", &self.spool.sessions()))?;

@@ -7,6 +7,7 @@
 mod begin;
 mod chores;
 mod handle;
+mod notices;
 mod registry;
 mod reserve;
 mod resume;

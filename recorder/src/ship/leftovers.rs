@@ -44,7 +44,7 @@ pub struct SinkReport {
 pub struct SessionReport {
     /// Its id.
     pub session: SessionId,
-    /// `running`, `ended`, `recovered`, `never-started`, `failed`.
+    /// `running`, `ended`, `recovered`, `never-started`, `failed`; `notice` where there was an event and no session.
     pub state: &'static str,
     /// The segment that had no end, where it was closed as recovered.
     pub recovered_at: Option<u32>,
@@ -89,7 +89,9 @@ pub fn session(spool: &Spool, chains: &[HostChain], id: SessionId, known: Option
     let Some(chain) = chains.iter().find(|c| c.id() == about.chain) else {
         return SessionReport::failed(id, format!("its host chain {} is not in this spool", about.chain));
     };
-    let mut report = match recover(&dir, chain, "its recorder was gone") {
+    let found = if about.notice { Ok(Found::Ended) } else { recover(&dir, chain, "its recorder was gone") };
+    let mut report = match found {
+        _ if about.notice => SessionReport::new(id, "notice"),
         Ok(Found::NeverStarted) => return never_started(&dir),
         Ok(Found::Ended) => SessionReport::new(id, "ended"),
         Ok(Found::Recovered { segment, blocks }) => SessionReport {

@@ -47,6 +47,7 @@ pub fn identity() -> Identity {
             machine: None,
             boot: "6f0c5c4e-5d0a-4a9b-8d37-0a1b2c3d4e5f".parse().expect("a boot id"),
             user: Some("zoë".into()),
+            origin: None,
         },
         claimed: Claimed {
             command: vec!["/bin/bash".into(), "-l".into()],
@@ -56,6 +57,7 @@ pub fn identity() -> Identity {
             reason: None,
             ssh_connection: Some("192.0.2.1 50000 192.0.2.2 22".into()),
             ssh_user_auth: None,
+            ssh_key: None,
         },
     }
 }

@@ -63,6 +63,7 @@ fn cast_header(session: SessionId) -> (Vec<u8>, Digest) {
             machine: None,
             boot: boot(),
             user: None,
+            origin: None,
         },
         claimed: Claimed {
             command: vec!["sh".into()],
@@ -72,6 +73,7 @@ fn cast_header(session: SessionId) -> (Vec<u8>, Digest) {
             reason: None,
             ssh_connection: None,
             ssh_user_auth: None,
+            ssh_key: None,
         },
     };
     let term = Term { cols: 80, rows: 24, kind: None };
