@@ -9,6 +9,7 @@
 
 mod commands;
 mod escapes;
+mod limits;
 mod logins;
 mod restarts;
 mod scene;

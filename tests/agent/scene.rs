@@ -7,12 +7,15 @@ use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::JoinHandle;
 
 use hansard_tests::call::{Call, code, said};
 use hansard_tests::home::{Home, RECIPIENT};
+use hansard_tests::terminal::Terminal;
 use hansard_tests::{SOON, process, programs, wait_until};
 use serde_json::Value;
 
@@ -42,11 +45,26 @@ impl Scene {
 
     /// A host whose users have this shell.
     pub fn with_shell(shell: &Path) -> Self {
+        Self::with(shell, "", "")
+    }
+
+    /// A host with these rules.
+    pub fn with_rules(rules: &str) -> Self {
+        Self::with(Path::new("/bin/bash"), rules, "")
+    }
+
+    /// A host on which this user's own group is the break-glass group, and whose programs are where a package puts them. It
+    /// has a `/dev` of its own: the folder `dev`.
+    pub fn with_break_glass(user: &str) -> Self {
+        Self::with(Path::new("/bin/bash"), "", &break_glass(user))
+    }
+
+    fn with(shell: &Path, rules: &str, setup: &str) -> Self {
         let home = Home::new();
         let path = home.path();
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
         std::fs::copy(programs::shell(), home.join("hansard-shell")).expect("copied");
-        let (keeper, init) = keeper(&home, shell);
+        let (keeper, init) = keeper(&home, shell, rules, setup);
         let mut scene = Self { sshd: sshd(&home, init), home, keeper, init, agent: None };
         scene.start_agent();
         scene
@@ -110,6 +128,68 @@ impl Scene {
         self.home.call(programs::outside("ssh")).arg("-F").arg(self.client()).args(options).arg(format!("{user}@host"))
     }
 
+    /// Gives this host other rules; the agent does not know of them yet.
+    pub fn configure(&self, rules: &str) {
+        std::fs::write(self.home.join("etc/hansard/record.toml"), agent_config(&self.home, rules)).expect("written");
+    }
+
+    /// A login of the recorded user, who has got his prompt.
+    pub fn login(&self) -> Terminal {
+        self.plant(GUEST, ".bash_profile", "PS1='ready> '\n", 0o644);
+        let terminal = Terminal::running(&self.ssh::<&str>(GUEST, []));
+        terminal.wait_text("ready> ");
+        terminal
+    }
+
+    /// `ssh USER@host COMMAND` of the recorded user, which runs meanwhile.
+    pub fn begin(&self, command: &str) -> JoinHandle<Output> {
+        let call = limited(self.ssh::<&str>(GUEST, []).arg(command));
+        std::thread::spawn(move || call.output())
+    }
+
+    /// The same, for as long as it takes.
+    pub fn begin_unlimited(&self, command: &str) -> JoinHandle<Output> {
+        let call = self.ssh::<&str>(GUEST, []).arg(command);
+        std::thread::spawn(move || call.output())
+    }
+
+    /// What is sent to syslog on this host; only where it has a `/dev` of its own.
+    pub fn syslog(&self) -> UnixDatagram {
+        let path = self.home.join("dev/log");
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        socket.set_read_timeout(Some(SOON)).expect("a limit");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).expect("its mode");
+        socket
+    }
+
+    /// A program of root's on this host.
+    pub fn inside(&self, program: impl Into<PathBuf>) -> Call {
+        inside(&self.home, self.init, program)
+    }
+
+    /// `hansard-record COMMAND ARGS…`, as root on this host.
+    pub fn operator<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Call {
+        let call = self.inside(programs::recorder());
+        call.args(args).args(["--config", "/etc/hansard/record.toml"])
+    }
+
+    /// What the agent says of the sessions that run.
+    fn status(&self) -> Vec<Value> {
+        let output = self.operator(["status", "--json"]).output();
+        let mut answer: Value = serde_json::from_str(&fine(&output)).expect("json");
+        serde_json::from_value(answer["sessions"].take()).expect("a list")
+    }
+
+    /// The ids of the sessions that run.
+    pub fn running(&self) -> Vec<String> {
+        self.status().iter().map(|one| one["session"].as_str().expect("an id").to_owned()).collect()
+    }
+
+    /// How much was recorded of the one session of this kind that runs.
+    pub fn recorded_bytes(&self, kind: &str) -> Option<u64> {
+        self.status().iter().find(|one| one["kind"] == kind)?["bytes"].as_u64()
+    }
+
     /// The client's configuration.
     pub fn client(&self) -> PathBuf {
         self.home.join("ssh_config")
@@ -156,6 +236,14 @@ impl Scene {
         assert_eq!(stored.len(), count, "other sessions than were begun; the agent:\n{}", self.log());
         self.home.assert_complete();
         stored.into_iter().map(|id| Session::read(&self.home, id)).collect()
+    }
+
+    /// The status that a recording ends with.
+    pub fn status_of(&self, session: &Session) -> u32 {
+        let cast = String::from_utf8(self.home.export(&session.id, "cast")).expect("text");
+        let last: Value = serde_json::from_str(cast.lines().last().expect("lines")).expect("json");
+        assert_eq!(last[1], "x", "{last}");
+        last[2].as_str().and_then(|status| status.parse().ok()).expect("a status")
     }
 
     /// Waits until so many sessions are over and in the store, whatever is to be said of them; gives their ids.
@@ -242,7 +330,7 @@ fn inside(home: &Home, init: u32, program: impl Into<PathBuf>) -> Call {
 }
 
 /// Makes users, configuration, keys and the namespace, which lasts as long as the process that is given.
-fn keeper(home: &Home, shell: &Path) -> (Child, u32) {
+fn keeper(home: &Home, shell: &Path, rules: &str, setup: &str) -> (Child, u32) {
     let path = home.path().display();
     let mut script = format!(
         "set -e
@@ -264,8 +352,9 @@ fn keeper(home: &Home, shell: &Path) -> (Child, u32) {
             login = login.display(),
         );
     }
+    script += setup;
     script += "echo ready; read -r forever";
-    std::fs::write(home.join("record.toml"), agent_config(home)).expect("written");
+    std::fs::write(home.join("record.toml"), agent_config(home, rules)).expect("written");
     let script = script.replace(
         "echo ready",
         "mv record.toml /etc/hansard/record.toml; chmod 600 /etc/hansard/record.toml; echo ready",
@@ -282,7 +371,27 @@ fn keeper(home: &Home, shell: &Path) -> (Child, u32) {
     (keeper, init)
 }
 
-fn agent_config(home: &Home) -> String {
+/// A `/dev` with syslog and a console that are the test's own; programs in `/usr/bin`; an empty `/var/lib`.
+fn break_glass(user: &str) -> String {
+    format!(
+        "mkdir dev dev/pts dev/shm bin.upper bin.work
+         for node in null zero full random urandom tty; do mknod -m 666 dev/$node c $(stat -c '0x%t 0x%T' /dev/$node); done
+         mknod -m 666 dev/ptmx c 5 2; install -m 666 /dev/null dev/console; ln -s /proc/self/fd dev/fd
+         mount --bind /dev/pts dev/pts; mount --rbind dev /dev
+         mount -t tmpfs -o mode=755 tmpfs /var/lib
+         mount -t overlay overlay -o lowerdir=/usr/bin,upperdir=bin.upper,workdir=bin.work /usr/bin
+         cp {recorder} /usr/bin/hansard-record; cp hansard-shell /usr/bin/hansard-shell
+         sed -i 's/start_wait = .*/start_wait = 1/' /etc/hansard/shell.conf
+         echo 'break_glass_gid = {gid}' >> /etc/hansard/shell.conf
+         printf '%s\n' 'to = [\"file://'$PWD'/.local/share/hansard\"]' 'recipients = [\"{RECIPIENT}\"]' \
+           '[ship]' 'final_wait = \"100ms\"' > /etc/hansard/break-glass.toml
+",
+        recorder = programs::recorder().display(),
+        gid = uid(user),
+    )
+}
+
+fn agent_config(home: &Home, rules: &str) -> String {
     format!(
         "to = [\"file://{}\"]
          recipients = [\"{RECIPIENT}\"]
@@ -291,7 +400,7 @@ fn agent_config(home: &Home) -> String {
          [agent]
          socket = \"{}\"
          [ship]
-         interval = \"1s\"\n",
+         interval = \"1s\"\n{rules}",
         home.store().display(),
         home.spool().display(),
         home.join("agent.sock").display(),

@@ -10,10 +10,12 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::socket_peercred;
-use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
 /// How many ancestors are looked at for the sshd that opened the session.
 const ANCESTORS: usize = 16;
+/// How often it is looked for processes that were started while others were being stopped.
+const ROUNDS: usize = 8;
 
 /// A process at the other end.
 #[derive(Debug)]
@@ -58,12 +60,57 @@ impl Peer {
     pub fn kill(&self) -> io::Result<()> {
         Ok(pidfd_send_signal(&self.process, Signal::KILL)?)
     }
+
+    /// Ends it and all that it started, and they. Who is stopped starts and awaits nothing any more: the numbers stay whose
+    /// they are, and after some rounds nobody is left to be found.
+    pub fn kill_all(&self) -> io::Result<()> {
+        pidfd_send_signal(&self.process, Signal::STOP)?;
+        let mut stopped = HashSet::from([self.pid]);
+        for _ in 0..ROUNDS {
+            let new: Vec<Pid> = below(&stopped).into_iter().filter_map(Pid::from_raw).collect();
+            if new.is_empty() {
+                break;
+            }
+            for pid in new {
+                // One that is gone needs no end; one that is not ours to end stays, as it would at a logout.
+                let _ = kill_process(pid, Signal::STOP);
+                stopped.insert(pid.as_raw_nonzero().get());
+            }
+        }
+        stopped.remove(&self.pid);
+        for pid in stopped.into_iter().filter_map(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        self.kill()
+    }
 }
 
 /// Reads `/proc/PID/status`.
 pub fn status(pid: i32) -> Option<Status> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     Some(parse_status(&text))
+}
+
+/// The processes that descend from one of these, without them.
+fn below(these: &HashSet<i32>) -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let mut others: Vec<(i32, i32)> = pids.filter_map(|pid| Some((pid, status(pid)?.ppid))).collect();
+    let (mut known, mut found) = (these.clone(), Vec::new());
+    loop {
+        let before = found.len();
+        others.retain(|(pid, parent)| {
+            let is_below = !known.contains(pid) && known.contains(parent);
+            if is_below {
+                known.insert(*pid);
+                found.push(*pid);
+            }
+            !is_below
+        });
+        if found.len() == before {
+            return found;
+        }
+    }
 }
 
 fn parse_status(text: &str) -> Status {

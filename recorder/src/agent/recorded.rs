@@ -18,12 +18,14 @@ use super::tty::Taken;
 use super::worker::Return;
 use crate::capture::clock::boottime_us;
 use crate::capture::session::Session;
-use crate::capture::stopping::stop_of;
+use crate::capture::stopping::{stop_of, stop_outcome};
 
 /// A tee that is silent for so long is stalled, in microseconds.
 const SILENT_US: u64 = 5_000_000;
 /// A time that a tee gives may be ahead of ours by so much: both read one clock.
 const AHEAD_US: u64 = 1_000_000;
+/// A tee that was told to end the session has so long to do it: it waits up to 7 s for programs that do not want to end.
+const OBEYS_US: u64 = 10_000_000;
 
 /// What is to become of a session after a turn.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,15 +38,13 @@ pub enum Turn {
     Over,
 }
 
-/// How it was found that the tee does not answer.
+/// What is wrong with a tee that has to be ended by force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stalled {
-    /// Not at all.
-    No,
-    /// Found; to be said, and hung up.
-    HungUp,
-    /// That was said.
-    Said,
+pub enum Fault {
+    /// It is silent.
+    Silent,
+    /// It was told to end the session, and has not.
+    Disobeys,
 }
 
 /// How a session begins, or goes on, here.
@@ -82,10 +82,10 @@ pub struct Recorded {
     sleeps: bool,
     /// Since when the tee is away.
     pub lost_us: Option<u64>,
-    /// The tee was silent.
-    pub stalled: Stalled,
-    /// What ends it, other than its own end.
-    ends: Option<StopOutcome>,
+    /// The tee is to be ended by force, and was not yet.
+    pub fault: Option<Fault>,
+    /// How the tee was told to end the session, and since when it has to.
+    ordered: Option<(Outcome, u64)>,
     over: bool,
     /// Its last segment is on its way.
     pub closed: bool,
@@ -116,8 +116,8 @@ impl Recorded {
             heard_us: now_us,
             sleeps: false,
             lost_us: None,
-            stalled: Stalled::No,
-            ends: None,
+            fault: None,
+            ordered: None,
             over: false,
             closed: false,
         }
@@ -141,6 +141,10 @@ impl Recorded {
         (self.line, self.peer, self.lost_us, self.sleeps) = (Some(line), peer, None, false);
         self.heard_us = now_us();
         self.entry.lost.store(false, Ordering::Relaxed);
+        if let (Some((outcome, _)), Some(line)) = (self.ordered, &mut self.line) {
+            // It was said while the tee was away, or lost with the connection.
+            line.say(&FromAgent::Terminate(outcome));
+        }
         if let Some(text) = shown {
             self.session.shown_meanwhile(self.elapsed_us(), &String::from_utf8_lossy(&text));
         }
@@ -249,15 +253,16 @@ impl Recorded {
 
     /// The session has ended as its tee says, or as it was made to.
     fn exit(&mut self, time_us: u64, exit: &Exit) {
-        let mut stop = stop_of(exit);
-        stop.outcome = self.ends.unwrap_or(stop.outcome);
+        let ordered = self.ordered.map(|(outcome, _)| outcome);
+        let exit = Exit { outcome: ordered.unwrap_or(exit.outcome), ..exit.clone() };
+        let stop = stop_of(&exit);
         self.time_us = self.time_us.max(time_us.min(now_us().saturating_sub(self.start_us) + AHEAD_US));
         self.finish(stop);
     }
 
     /// Ends the recording: without its tee, where that is gone.
     pub fn end_without_tee(&mut self) {
-        let outcome = self.ends.unwrap_or(StopOutcome::RecorderFailed);
+        let outcome = self.ordered.map_or(StopOutcome::RecorderFailed, |(outcome, _)| stop_outcome(outcome));
         self.time_us = self.elapsed_us();
         self.finish(Stop { outcome, status: 137, signal: Some(9), left_behind: Vec::new() });
     }
@@ -278,9 +283,7 @@ impl Recorded {
 
     /// An operator ends it.
     pub fn terminate(&mut self, text: &str) {
-        self.ends = Some(StopOutcome::Terminated);
-        self.say(text);
-        self.end_as(Outcome::Terminated);
+        self.order(Outcome::Terminated, text);
     }
 
     /// Puts a text on the terminal and into the recording.
@@ -288,7 +291,13 @@ impl Recorded {
         self.session.say(self.elapsed_us(), &format!("\r\nhansard: {text}\r\n"));
     }
 
-    fn end_as(&mut self, outcome: Outcome) {
+    /// The tee is to end the session; the first word counts.
+    fn order(&mut self, outcome: Outcome, text: &str) {
+        if self.ordered.is_some() {
+            return;
+        }
+        self.ordered = Some((outcome, now_us()));
+        self.say(text);
         self.answer();
         if let Some(line) = &mut self.line {
             line.say(&FromAgent::Terminate(outcome));
@@ -300,23 +309,30 @@ impl Recorded {
         match self.limits.step(elapsed_us) {
             Step::Nothing => {}
             Step::Warn(text) => self.say(&text),
-            Step::End(outcome, text) => {
-                self.ends = Some(match outcome {
-                    Outcome::IdleTimeout => StopOutcome::IdleTimeout,
-                    _ => StopOutcome::MaxDuration,
-                });
-                self.say(&text);
-                self.end_as(outcome);
-            }
+            Step::End(outcome, text) => self.order(outcome, &text),
         }
         let now_us = now_us();
-        if self.stalled == Stalled::No && self.line.is_some() && !self.sleeps && now_us > self.heard_us + SILENT_US {
-            self.stalled = Stalled::HungUp;
+        let silent_us =
+            if self.line.is_some() && !self.sleeps { self.heard_us.saturating_add(SILENT_US) } else { u64::MAX };
+        if self.disobeys(now_us) {
+            self.fault = Some(Fault::Disobeys);
+            self.session.mark(elapsed_us, "the tee has not ended the session: ended by force");
+        } else if now_us > silent_us {
+            self.fault = Some(Fault::Silent);
             self.session.mark(elapsed_us, "the tee is silent: stalled, and hung up");
         }
-        let silent_us =
-            if self.stalled == Stalled::No && !self.sleeps { self.heard_us + SILENT_US + 1 } else { u64::MAX };
-        self.limits.next_us().map_or(silent_us, |at_us| silent_us.min(self.start_us + at_us))
+        let limit_us = self.limits.next_us().map_or(u64::MAX, |at_us| self.start_us + at_us);
+        limit_us.min(silent_us.saturating_add(1)).min(self.obeys_until_us().saturating_add(1))
+    }
+
+    /// When patience with a tee that was told to end the session ends.
+    pub fn obeys_until_us(&self) -> u64 {
+        self.ordered.map_or(u64::MAX, |(_, since_us)| since_us.saturating_add(OBEYS_US))
+    }
+
+    /// Whether it has ended.
+    pub fn disobeys(&self, now_us: u64) -> bool {
+        now_us > self.obeys_until_us()
     }
 
     /// Passes on what the recording says.

@@ -9,9 +9,9 @@ use std::time::Duration;
 use hansard_schemas::SessionId;
 use hansard_schemas::event::{What, Who};
 use hansard_schemas::keys::Recipients;
-use hansard_schemas::session::Identity;
+use hansard_schemas::session::{Identity, Kind};
 
-use super::recorded::Recorded;
+use super::recorded::{Fault, Recorded};
 use super::registry::{Entry, Registry};
 use super::worker::{Desk, Order};
 use crate::config::Config;
@@ -107,15 +107,30 @@ impl Shared {
         last % workers
     }
 
-    /// A tee does not answer: it is said, and hung up.
-    pub fn stalled(&self, session: &Recorded) {
-        Counters::count(&self.counters.stalled);
+    /// A tee does not do what it has to: it is said, and ended.
+    pub fn by_force(&self, session: &Recorded, fault: Fault) {
         let entry = &session.entry;
-        tracing::warn!(session = %entry.session, user = %entry.user, pid = entry.pid, "session stalled: its tee is silent; it is hung up");
-        if let Err(e) = session.peer.kill() {
-            tracing::error!(session = %entry.session, pid = entry.pid, "the stalled tee cannot be ended: {e}");
+        let (id, user, pid) = (entry.session, &entry.user, session.peer.pid);
+        match fault {
+            Fault::Silent => {
+                Counters::count(&self.counters.stalled);
+                tracing::warn!(session = %id, %user, pid, "session stalled: its tee is silent; it is hung up");
+                self.say_stalled(id);
+            }
+            Fault::Disobeys => {
+                tracing::warn!(session = %id, %user, pid, "session ended by force: its tee has not ended it")
+            }
         }
-        let (services, id) = (Arc::clone(&self.services), entry.session);
+        // Where a terminal goes with the tee, the kernel hangs up what runs on it, as at any loss of a connection.
+        let hangs_up = fault == Fault::Silent && entry.kind == Kind::Interactive;
+        let ended = if hangs_up { session.peer.kill() } else { session.peer.kill_all() };
+        if let Err(e) = ended {
+            tracing::error!(session = %id, pid, "the tee cannot be ended: {e}");
+        }
+    }
+
+    fn say_stalled(&self, id: SessionId) {
+        let services = Arc::clone(&self.services);
         // The disk is waited for elsewhere: this thread has other sessions.
         let said = std::thread::Builder::new().name("notice".into()).spawn(move || {
             if let Err(failure) = services.say_of_session(id, "its tee is silent; it is hung up", What::Stalled) {

@@ -15,7 +15,7 @@ use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::io::Errno;
 
 use super::peer::Peer;
-use super::recorded::{Recorded, Stalled, Turn, now_us};
+use super::recorded::{Fault, Recorded, Turn, now_us};
 use super::shared::Shared;
 
 /// What a worker is told.
@@ -191,11 +191,8 @@ impl Worker {
 
     fn after(&mut self, key: u64, turn: Turn) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
-        if session.stalled == Stalled::HungUp {
-            session.stalled = Stalled::Said;
-            self.shared.stalled(session);
-            // Nothing is accepted any more, so nothing more is shown, whatever becomes of the tee.
-            return self.end(key);
+        if let Some(fault) = session.fault {
+            return self.end_by_force(key, fault);
         }
         match turn {
             Turn::On(at) => {
@@ -207,7 +204,7 @@ impl Worker {
                 // The connection closed, and with it epoll forgot it.
                 if session.peer.lives() {
                     let patience = u64::try_from(self.shared.grace().as_micros()).unwrap_or(u64::MAX);
-                    let until = session.lost_us.unwrap_or(0).saturating_add(patience);
+                    let until = session.lost_us.unwrap_or(0).saturating_add(patience).min(session.obeys_until_us());
                     self.schedule(key, until.min(now_us() + LOOK_US));
                 } else {
                     self.end(key);
@@ -215,6 +212,15 @@ impl Worker {
             }
             Turn::Over => self.forget(key),
         }
+    }
+
+    /// Of a session whose tee does not do what it has to.
+    fn end_by_force(&mut self, key: u64, fault: Fault) {
+        if let Some(session) = self.sessions.get(&key) {
+            self.shared.by_force(session, fault);
+        }
+        // Nothing is accepted any more, so nothing more is shown, whatever becomes of the tee.
+        self.end(key);
     }
 
     /// Of a session whose tee is gone.
@@ -239,7 +245,9 @@ impl Worker {
         let Some(session) = self.sessions.get(&key) else { return };
         let Some(lost_us) = session.lost_us else { return self.turn(key, false) };
         let patience = u64::try_from(self.shared.grace().as_micros()).unwrap_or(u64::MAX);
-        if !session.peer.lives() || now >= lost_us.saturating_add(patience) {
+        if session.peer.lives() && session.disobeys(now) {
+            self.end_by_force(key, Fault::Disobeys);
+        } else if !session.peer.lives() || now >= lost_us.saturating_add(patience) {
             self.end(key);
         } else {
             self.schedule(key, now + LOOK_US);

@@ -39,7 +39,7 @@ impl Session<'_> {
             }
             Err(_) => Some(Outcome::Terminated),
         };
-        self.hang_up();
+        self.hang_up(relayed.is_ok());
         self.outer.restore();
         relayed?;
         let gone = self.child.gone.unwrap_or(Gone { status: 128 + libc::SIGHUP, signal: None });
@@ -60,21 +60,33 @@ impl Session<'_> {
     }
 
     /// As the kernel does when a terminal goes away; what has not ended after the grace is killed.
-    fn hang_up(&mut self) {
+    fn hang_up(&mut self, recorder_works: bool) {
         let foreground = self.inner.as_ref().and_then(|inner| inner.foreground());
         self.close_inner();
         if self.child.gone.is_some() {
             return;
         }
         self.child.signal_group(libc::SIGCONT);
-        if wait_for(&mut self.child, &self.signals, GRACE_US) {
+        if self.wait_for_child(GRACE_US, recorder_works) {
             return;
         }
         if let Some(group) = foreground.filter(|group| *group > 1) {
             let _ = sys::kill(-group, libc::SIGKILL);
         }
         self.child.signal_group(libc::SIGKILL);
-        wait_for(&mut self.child, &self.signals, KILLED_US);
+        self.wait_for_child(KILLED_US, recorder_works);
+    }
+
+    /// Waits until the child is gone, at most so long. A recorder that works hears meanwhile that we are there.
+    fn wait_for_child(&mut self, at_most_us: u64, recorder_works: bool) -> bool {
+        let clock = Clock::start();
+        loop {
+            let left_us = at_most_us.saturating_sub(clock.now_us());
+            let pause_us = if recorder_works { self.link.stays(left_us) } else { left_us };
+            if wait_for(&mut self.child, &self.signals, pause_us) || left_us == 0 {
+                return self.child.gone.is_some();
+            }
+        }
     }
 }
 

@@ -9,12 +9,12 @@ use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::Pid;
 
 use crate::child::Gone;
-use crate::clock::Clock;
+use crate::clock::{Clock, timespec};
 use crate::command::Command;
 use crate::ending::{GRACE_US, KILLED_US};
 use crate::error::{Attempt as _, TeeError};
@@ -30,8 +30,8 @@ use crate::sys;
 enum Word {
     /// Worker: the recorder stands, start the command.
     Ready,
-    /// Front: it runs.
-    Started,
+    /// Front: it runs, as this process.
+    Started(i32),
     /// Front: it could not be started; the error number.
     Refused(i32),
     /// Front: it has ended; status, and signal or 0.
@@ -50,7 +50,7 @@ impl Word {
     fn send(self, mut to: &UnixStream) -> io::Result<()> {
         let (tag, a, b) = match self {
             Self::Ready => (b'R', 0, 0),
-            Self::Started => (b'S', 0, 0),
+            Self::Started(pid) => (b'S', pid, 0),
             Self::Refused(errno) => (b'E', errno, 0),
             Self::Gone(status, signal) => (b'G', status, signal),
             Self::StillOpen => (b'O', 0, 0),
@@ -71,7 +71,7 @@ impl Word {
         let (a, b) = (i32::from_ne_bytes([a0, a1, a2, a3]), i32::from_ne_bytes([b0, b1, b2, b3]));
         match tag {
             b'R' => Ok(Self::Ready),
-            b'S' => Ok(Self::Started),
+            b'S' => Ok(Self::Started(a)),
             b'E' => Ok(Self::Refused(a)),
             b'G' => Ok(Self::Gone(a, b)),
             b'O' => Ok(Self::StillOpen),
@@ -103,7 +103,8 @@ pub fn exec_front(
             if input == InputCapture::Off {
                 forget_standard(0);
             }
-            let mut worker = Worker { socket: worker, ours: Some(ours), program: command.program.clone() };
+            let front = rustix::process::getppid();
+            let mut worker = Worker { socket: worker, ours: Some(ours), program: command.program.clone(), front };
             let status = work(&mut worker);
             // A front that is gone needs no status.
             let _ = Word::Done(status).send(&worker.socket);
@@ -158,7 +159,7 @@ impl Front {
                 return Status::of(status, None);
             }
         };
-        let _ = Word::Started.send(&self.socket);
+        let _ = Word::Started(child.pid).send(&self.socket);
         forget_standard(1);
         forget_standard(2);
         Self::watch(&self.socket, Watch { signals: self.signals, child })
@@ -217,6 +218,8 @@ pub struct Worker {
     socket: UnixStream,
     ours: Option<Ours>,
     program: OsString,
+    /// The process that starts the command.
+    front: Option<Pid>,
 }
 
 impl Worker {
@@ -230,21 +233,24 @@ impl Worker {
         }
         let lost = "reach the process that starts the command";
         Word::Ready.send(&self.socket).attempt(lost)?;
-        match Word::receive(&self.socket).attempt(lost)? {
+        let command = match Word::receive(&self.socket).attempt(lost)? {
             Word::Refused(errno) => {
                 return Err(TeeError::of_exec(&self.program, io::Error::from_raw_os_error(errno)));
             }
-            _started => {}
-        }
-        let mut keeper = Distant { socket: &self.socket, gone: None };
+            Word::Started(pid) => Pid::from_raw(pid),
+            _ => None,
+        };
+        let mut keeper = Distant { socket: &self.socket, gone: None, command, front: self.front };
         let relayed = relay.run(&mut keeper);
-        drop(relay);
+        let Relay { mut link, streams, .. } = relay;
+        // Closes the pipes, should it have to end before the child.
+        drop(streams);
         let outcome = match &relayed {
             Ok(outcome) => *outcome,
             Err(_) => Some(Outcome::Terminated),
         };
         if keeper.gone.is_none() {
-            keeper.end();
+            keeper.end(&mut link);
         }
         let gone = keeper.gone;
         relayed?;
@@ -256,6 +262,8 @@ impl Worker {
 struct Distant<'a> {
     socket: &'a UnixStream,
     gone: Option<Gone>,
+    command: Option<Pid>,
+    front: Option<Pid>,
 }
 
 impl Keeper for Distant<'_> {
@@ -288,10 +296,30 @@ impl Keeper for Distant<'_> {
 }
 
 impl Distant<'_> {
-    fn end(&mut self) {
-        let wait = Duration::from_micros(GRACE_US + 2 * KILLED_US);
-        if Word::End.send(self.socket).is_ok() && self.socket.set_read_timeout(Some(wait)).is_ok() {
-            let _ = self.look();
+    /// Has the command ended. The recorder hears meanwhile that we are there.
+    fn end(&mut self, link: &mut Link<'_>) {
+        let clock = Clock::start();
+        // A front that is gone has no command any more that it could end.
+        let _ = Word::End.send(self.socket);
+        while self.gone.is_none() {
+            let left_us = (GRACE_US + 2 * KILLED_US).saturating_sub(clock.now_us());
+            if left_us == 0 {
+                return self.end_both();
+            }
+            let mut fds = [PollFd::new(self.socket, PollFlags::IN)];
+            if poll(&mut fds, Some(&timespec(link.stays(left_us)))).is_ok_and(|count| count > 0) {
+                let _ = self.look();
+            }
+        }
+    }
+
+    /// The front does not do it: it was stopped. While it is our parent, the command is its child or a zombie, and both
+    /// numbers are theirs.
+    fn end_both(&self) {
+        let front = self.front.filter(|front| rustix::process::getppid() == Some(*front));
+        for pid in front.and(self.command).into_iter().chain(front) {
+            // Not allowed where the command runs as another user: then nobody of his may end it.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
     }
 }
@@ -305,7 +333,7 @@ mod tests {
         let (here, there) = UnixStream::pair().expect("a socket pair");
         let words = [
             Word::Ready,
-            Word::Started,
+            Word::Started(77),
             Word::Refused(13),
             Word::Gone(143, 15),
             Word::StillOpen,

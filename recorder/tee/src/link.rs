@@ -13,6 +13,9 @@ use crate::stand_in::StandIn;
 /// More messages than this are not on their way at once: what is read meanwhile gathers instead.
 const MESSAGES: usize = 500;
 
+/// While an end is waited for, the recorder is not served more often than this.
+const STAYS_US: u64 = 1_000;
+
 /// What goes on now, in the order in which it was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Passed {
@@ -161,6 +164,16 @@ impl<'r> Link<'r> {
             self.hear()?;
         }
         Ok(self.ends)
+    }
+
+    /// While only an end is waited for: the recorder does what time brings. Gives how long the wait may be until the next
+    /// call, at most `left_us`.
+    pub(crate) fn stays(&mut self, left_us: u64) -> u64 {
+        self.look_at_clock();
+        // What it has to say comes too late for anybody.
+        let _ = self.tick();
+        let next_us = self.wake_us().map_or(left_us, |at| at.saturating_sub(self.now_us));
+        next_us.max(STAYS_US).min(left_us)
     }
 
     /// To be waited for: readable when the recorder has something to say.
