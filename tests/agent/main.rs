@@ -11,6 +11,7 @@ mod commands;
 mod escapes;
 mod limits;
 mod logins;
+mod policy;
 mod restarts;
 mod scene;
 mod surroundings;

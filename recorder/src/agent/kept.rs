@@ -41,10 +41,18 @@ pub struct Kept {
     pub input: InputMode,
     /// Bytes of each stream that are recorded whole.
     pub stream_limit: Option<u64>,
+    /// Whether what is shown is recorded, and not only that there was a session.
+    #[serde(default = "yes")]
+    pub content: bool,
     /// Limits of policy, in seconds.
     pub idle_s: Option<u64>,
     /// The same of the whole session.
     pub duration_s: Option<u64>,
+}
+
+/// What agents kept that always recorded the content.
+fn yes() -> bool {
+    true
 }
 
 fn path(sessions: &Path, session: SessionId) -> PathBuf {
@@ -97,6 +105,7 @@ mod tests {
             started: Timestamp::new(chrono::Utc::now()),
             input: InputMode::Masked,
             stream_limit: None,
+            content: true,
             idle_s: Some(60),
             duration_s: None,
         };

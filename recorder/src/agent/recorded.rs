@@ -60,6 +60,8 @@ pub struct Starting {
     pub limits: Limits,
     /// The outer terminal, where it was taken.
     pub terminal: Option<Taken>,
+    /// Whether what is shown is recorded.
+    pub content: bool,
 }
 
 /// A session.
@@ -78,6 +80,7 @@ pub struct Recorded {
     accepted: u64,
     limits: Limits,
     terminal: Option<Taken>,
+    content: bool,
     heard_us: u64,
     sleeps: bool,
     /// Since when the tee is away.
@@ -99,7 +102,7 @@ pub fn now_us() -> u64 {
 impl Recorded {
     /// A session whose tee is connected.
     pub fn new(session: Session, entry: Arc<Entry>, peer: Peer, line: Line, start: Starting) -> Self {
-        let Starting { start_us, number, token, limits, terminal } = start;
+        let Starting { start_us, number, token, limits, terminal, content } = start;
         let now_us = now_us();
         Self {
             session,
@@ -113,6 +116,7 @@ impl Recorded {
             accepted: number,
             limits,
             terminal,
+            content,
             heard_us: now_us,
             sleeps: false,
             lost_us: None,
@@ -246,6 +250,11 @@ impl Recorded {
             Message::InputEnd | Message::Resize { .. } => 0,
         };
         self.limits.happens(self.time_us, &message);
+        if !self.content {
+            // It passes, and leaves no trace.
+            self.session.replies().push_back(Reply::Accepted(number));
+            return true;
+        }
         self.entry.bytes.fetch_add(length, Ordering::Relaxed);
         self.session.submit(number, self.time_us, message);
         true

@@ -95,6 +95,8 @@ fn take_up(shared: &Shared, kept: &Kept, id: SessionId, resume: &Resume) -> Resu
 fn adopt(shared: &Shared, kept: Kept, id: SessionId, resumed: services::Resumed, coming: Coming) {
     let Coming { socket, input, peer, resume, terminal } = coming;
     let services::Resumed { mut session, position, .. } = resumed;
+    // Without content nothing in the journal says how far the tee was; its own word can hide nothing here.
+    let position = if kept.content { position } else { position.max(resume.accepted) };
     let elapsed_us = elapsed_us(&kept);
     let terminal = terminal.zip(kept.tty_mode).and_then(|(terminal, mode)| Taken::again(terminal, peer.uid, mode));
     if let Some(text) = &resume.shown {
@@ -120,7 +122,14 @@ fn adopt(shared: &Shared, kept: Kept, id: SessionId, resumed: services::Resumed,
         worker: shared.worker_for(id),
     });
     shared.registry.add(Arc::clone(&entry));
-    let start = Starting { start_us: kept.start_us, number: position, token: resume.token, limits, terminal };
+    let start = Starting {
+        start_us: kept.start_us,
+        number: position,
+        token: resume.token,
+        limits,
+        terminal,
+        content: kept.content,
+    };
     let recorded = Recorded::new(session, Arc::clone(&entry), peer, Line::new(socket, input), start);
     shared.tell(&entry, Order::Adopt(Box::new(recorded)));
 }

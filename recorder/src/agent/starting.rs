@@ -129,9 +129,15 @@ impl Start<'_> {
             return refuse(&socket, true, &text);
         }
         let unrecorded = |program: Program| {
-            let Program { path, argv, .. } = program;
-            let path = path.into_os_string().into_encoded_bytes();
-            say(&socket, &FromAgent::Welcome(Welcome { version: VERSION, program: path, argv, ..Welcome::default() }));
+            let Program { path, argv, kind } = program;
+            let program = path.into_os_string().into_encoded_bytes();
+            // On a terminal that is as the user has it, and so makes line ends itself.
+            let banner = banner(&decision).filter(|_| kind == Kind::Interactive).unwrap_or_default();
+            let banner = banner.replace('\r', "").into_bytes();
+            say(
+                &socket,
+                &FromAgent::Welcome(Welcome { version: VERSION, program, argv, banner, ..Welcome::default() }),
+            );
         };
         if let Some(outer) = outer {
             let text = format!("nested session of {} (uid {}): {}", person.user, self.peer.uid, shown(&self.hello));
@@ -260,8 +266,13 @@ impl Start<'_> {
                 })
                 .ok()
         });
-        if let Some(banner) = decision.banner.as_deref().filter(|_| interactive) {
-            session.say(elapsed_us, &format!("{}\r\n", banner.trim_end().replace('\n', "\r\n")));
+        let content = decision.record != Record::Events;
+        if !content {
+            let rule = decision.rule.as_deref().unwrap_or_default();
+            session.mark(elapsed_us, &format!("no content is recorded, by the rule {rule}"));
+        }
+        if let Some(banner) = banner(decision).filter(|_| interactive) {
+            session.say(elapsed_us, &banner);
         }
         let entry = Arc::new(Entry {
             session: id,
@@ -290,6 +301,7 @@ impl Start<'_> {
             started,
             input: mode,
             stream_limit: stream_limit(config, program.kind),
+            content,
             idle_s: decision.idle_timeout.map(|limit| limit.as_secs()),
             duration_s: decision.max_duration.map(|limit| limit.as_secs()),
         };
@@ -310,11 +322,16 @@ impl Start<'_> {
         tracing::info!(session = %id, user = %person.user, uid = self.peer.uid, kind = program.kind.as_str(), "session started");
         shared.registry.add(Arc::clone(&entry));
         let limits = Limits::new(decision.idle_timeout, decision.max_duration, elapsed_us, mode != InputMode::Off);
-        let start = Starting { start_us: self.hello.start_us, number: 0, token, limits, terminal };
+        let start = Starting { start_us: self.hello.start_us, number: 0, token, limits, terminal, content };
         let recorded = Recorded::new(session, Arc::clone(&entry), self.peer, Line::new(socket, input), start);
         shared.tell(&entry, Order::Adopt(Box::new(recorded)));
         Ok(())
     }
+}
+
+/// What the terminal shows first.
+fn banner(decision: &Decision) -> Option<String> {
+    decision.banner.as_deref().map(|banner| format!("{}\r\n", banner.trim_end().replace('\n', "\r\n")))
 }
 
 /// Of transfers, so much of each stream is recorded at its head.

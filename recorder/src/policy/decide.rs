@@ -61,7 +61,7 @@ pub struct Decision {
     pub env: Vec<String>,
     /// What the terminal shows first.
     pub banner: Option<String>,
-    /// The session ends after this long without input and output.
+    /// The session ends after this long without input, or, where none is recorded, without output.
     #[serde(serialize_with = "maybe_duration::serialize")]
     pub idle_timeout: Option<Duration>,
     /// The session ends after this long.

@@ -132,7 +132,7 @@ pub struct RuleTable {
     /// What the terminal shows first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub banner: Option<String>,
-    /// The session ends after this long without input and output.
+    /// The session ends after this long without input, or, where none is recorded, without output.
     #[serde(with = "maybe_duration", skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<Duration>,
     /// The session ends after this long.

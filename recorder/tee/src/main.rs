@@ -104,12 +104,12 @@ fn record(recorder: Option<Agent>, welcome: &Welcome, clock: Clock, terminal: bo
     let mut args = welcome.argv.iter().map(word);
     let arg0 = args.next();
     let command = Command { program, arg0, args: args.collect() };
+    let _ = std::io::stderr().write_all(&welcome.banner);
     let Some(mut agent) = recorder else {
         let e = command.replace();
         tell(&e.to_string());
         return (e.status(), None);
     };
-    let _ = std::io::stderr().write_all(&welcome.banner);
     let input = if welcome.input { InputCapture::On } else { InputCapture::Off };
     if terminal {
         let ended = interactive(&command, &mut agent, &Options { input, clock });
