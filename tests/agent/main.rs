@@ -9,6 +9,7 @@
 
 mod commands;
 mod escapes;
+mod from_root;
 mod limits;
 mod logins;
 mod policy;

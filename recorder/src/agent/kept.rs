@@ -35,6 +35,9 @@ pub struct Kept {
     pub tty: Option<String>,
     /// The mode of the outer terminal before it was taken; none where it was not.
     pub tty_mode: Option<u32>,
+    /// It is nobody's to write to but root's, and was not taken.
+    #[serde(default)]
+    pub out_of_reach: bool,
     /// When it began.
     pub started: Timestamp,
     /// How typed input is recorded.
@@ -102,6 +105,7 @@ mod tests {
             from: Some("192.0.2.1".parse().unwrap()),
             tty: Some("/dev/pts/3".into()),
             tty_mode: Some(0o620),
+            out_of_reach: false,
             started: Timestamp::new(chrono::Utc::now()),
             input: InputMode::Masked,
             stream_limit: None,

@@ -34,7 +34,7 @@ pub struct Entry {
     pub bytes: AtomicU64,
     /// Its tee is away and may come back.
     pub lost: AtomicBool,
-    /// The outer terminal was taken from its user.
+    /// The outer terminal is out of its user's reach.
     pub taken: AtomicBool,
     /// Which worker has it.
     pub worker: usize,

@@ -118,7 +118,7 @@ fn adopt(shared: &Shared, kept: Kept, id: SessionId, resumed: services::Resumed,
         started: kept.started,
         bytes: AtomicU64::new(0),
         lost: AtomicBool::new(false),
-        taken: AtomicBool::new(terminal.is_some()),
+        taken: AtomicBool::new(terminal.is_some() || kept.out_of_reach),
         worker: shared.worker_for(id),
     });
     shared.registry.add(Arc::clone(&entry));

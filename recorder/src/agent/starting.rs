@@ -257,15 +257,18 @@ impl Start<'_> {
             Err(failure) => return Err((socket, failure)),
         };
         let elapsed_us = now_us().saturating_sub(self.hello.start_us);
-        let terminal = self.terminal.filter(|_| interactive).and_then(|terminal| {
-            Taken::take(terminal, self.peer.uid)
-                .inspect_err(|why| {
-                    let text = format!("the outer terminal stays its user's, a bypass is possible: {why}");
-                    tracing::warn!(session = %id, "{text}");
-                    session.mark(elapsed_us, &text);
-                })
-                .ok()
-        });
+        let taken = match self.terminal.filter(|_| interactive).map(|terminal| Taken::take(terminal, self.peer.uid)) {
+            Some(Err(why)) => {
+                let text = format!("the outer terminal stays its user's, a bypass is possible: {why}");
+                tracing::warn!(session = %id, "{text}");
+                session.mark(elapsed_us, &text);
+                None
+            }
+            Some(Ok(taken)) => Some(taken),
+            None => None,
+        };
+        let is_safe = taken.is_some();
+        let terminal = taken.flatten();
         let content = decision.record != Record::Events;
         if !content {
             let rule = decision.rule.as_deref().unwrap_or_default();
@@ -285,7 +288,7 @@ impl Start<'_> {
             started,
             bytes: 0.into(),
             lost: false.into(),
-            taken: terminal.is_some().into(),
+            taken: is_safe.into(),
             worker: shared.worker_for(id),
         });
         let token = token();
@@ -298,6 +301,7 @@ impl Start<'_> {
             from: person.from(),
             tty: person.tty.clone(),
             tty_mode: terminal.as_ref().map(Taken::mode),
+            out_of_reach: is_safe && terminal.is_none(),
             started,
             input: mode,
             stream_limit: stream_limit(config, program.kind),

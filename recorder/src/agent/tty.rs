@@ -18,12 +18,16 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// Takes the terminal, if it is one and is this user's; gives it back when dropped.
-    pub fn take(terminal: OwnedFd, user: u32) -> Result<Self, String> {
+    /// Takes the terminal, if it is one and is this user's; gives it back when dropped. `None` where there is nobody to take
+    /// it from: root's terminals are open to root only, whom nothing keeps out.
+    pub fn take(terminal: OwnedFd, user: u32) -> Result<Option<Self>, String> {
         if !isatty(&terminal) {
             return Err("what the session passed on is no terminal".into());
         }
         let found = fstat(&terminal).map_err(|e| e.to_string())?;
+        if found.st_uid == 0 && user != 0 {
+            return Ok(None);
+        }
         if found.st_uid != user {
             return Err(format!("it belongs to the user {}", found.st_uid));
         }
@@ -32,7 +36,7 @@ impl Taken {
         fchown(&taken.terminal, Some(own), None).map_err(|e| format!("it cannot be taken: {e}"))?;
         // The group keeps what it had: `write` and `wall` work by it.
         fchmod(&taken.terminal, Mode::from_raw_mode(taken.mode & 0o660)).map_err(|e| e.to_string())?;
-        Ok(taken)
+        Ok(Some(taken))
     }
 
     /// Takes up a terminal that the last agent took from this user, whose mode was this.

@@ -125,7 +125,7 @@ impl Lent {
     /// One read of what is typed; false where nothing can be read.
     fn read(&mut self) -> bool {
         // From the background, a read would stop us.
-        let ours = tcgetpgrp(&*self.input).map_or(true, |group| group == rustix::process::getpgrp());
+        let ours = tcgetpgrp(&*self.input).map_or(true, |group| group.as_raw_nonzero().get() == sys::own_group());
         let mut bytes = [0; 4096];
         let room = self.kept.iter().map(|kept| kept.bytes.len()).sum::<usize>() < ROOM_BYTES;
         let count = if ours && room { rustix::io::read(&*self.input, &mut bytes).unwrap_or(0) } else { 0 };

@@ -6,8 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, fstat, open};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{
-    LocalModes, OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetpgrp, tcgetsid, tcgetwinsize, tcsetattr,
-    tcsetwinsize,
+    LocalModes, OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize,
 };
 
 use crate::error::{Attempt as _, TeeError};
@@ -55,7 +54,7 @@ impl Outer {
 
     /// Whether our process group is the one that it reads for; where there is no job control, yes.
     pub(crate) fn is_ours(&self) -> bool {
-        tcgetpgrp(&self.input).map_or(true, |group| group == rustix::process::getpgrp())
+        tcgetpgrp(&self.input).map_or(true, |group| group.as_raw_nonzero().get() == sys::own_group())
     }
 
     /// The modes as they were found.
@@ -108,7 +107,7 @@ fn own(terminal: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
     if let Ok(own) = reopen(terminal, access) {
         return Ok(own);
     }
-    let controlling = tcgetsid(terminal).is_ok_and(|session| rustix::process::getsid(None) == Ok(session));
+    let controlling = sys::is_controlling(terminal);
     if controlling {
         let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         if let Ok(own) = open("/dev/tty", flags, Mode::empty()) {

@@ -16,6 +16,8 @@ pub(crate) use descriptors::{close_passed_on, remember};
 pub(crate) use life::Life;
 pub(crate) use memory::{lock, lock_all};
 pub(crate) use original::Original;
-pub(crate) use signal::{SignalFd, block, die_by, kill, pause_by, queue_of, set_default, set_ignored, unblock};
+pub(crate) use signal::{
+    SignalFd, block, die_by, is_controlling, kill, own_group, pause_by, queue_of, set_default, set_ignored, unblock,
+};
 pub(crate) use spawn::{Program, Side, Source, fork, replace, spawn};
 pub(crate) use variable::set_variable;

@@ -4,7 +4,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, FromRawFd, OwnedFd};
 
 fn set_of(signals: &[i32]) -> libc::sigset_t {
     let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
@@ -78,6 +78,19 @@ pub(crate) fn kill(pid: i32, signal: i32) -> io::Result<()> {
     }
     // SAFETY: takes two numbers and touches no memory.
     if unsafe { libc::kill(pid, signal) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Our process group; 0 where it was made outside of our process namespace.
+pub(crate) fn own_group() -> i32 {
+    // SAFETY: takes nothing and gives a number.
+    unsafe { libc::getpgrp() }
+}
+
+/// Whether this is the terminal of our session, wherever that was made.
+pub(crate) fn is_controlling(terminal: impl AsFd) -> bool {
+    // SAFETY: a descriptor that is open for the call; numbers otherwise.
+    let (of_terminal, own) = unsafe { (libc::tcgetsid(terminal.as_fd().as_raw_fd()), libc::getsid(0)) };
+    of_terminal >= 0 && of_terminal == own
 }
 
 /// Stops this process (or, with `group`, the whole process group) by the stop signal, as its default disposition does.
