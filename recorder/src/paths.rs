@@ -20,6 +20,10 @@ pub const SHELL_CONF: &str = "/etc/hansard/shell.conf";
 pub const LOGIN_SHELL: &str = "/usr/bin/hansard-shell";
 /// Where the agent listens.
 pub const SOCKET: &str = "/run/hansard/agent.sock";
+/// What the recorders of this host keep.
+pub const STATE: &str = "/var/lib/hansard";
+/// Where each member of the break-glass group has a spool of his own.
+pub const BREAK_GLASS_SPOOLS: &str = "/var/lib/hansard/break-glass";
 /// The agent's spool.
 pub const AGENT_SPOOL: &str = "/var/lib/hansard/spool";
 /// The local user database.

@@ -7,6 +7,7 @@
 // Tests fail by panicking, their shared functions too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod break_glass;
 mod commands;
 mod escapes;
 mod from_root;

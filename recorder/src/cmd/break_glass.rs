@@ -4,19 +4,20 @@
 //! own, which root delivers later (`ship --spool`). Not for deciding who may: the shell has, by the kernel's word.
 
 use std::ffi::OsString;
-use std::io::Write as _;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use hansard_schemas::names::safe;
+use rand::RngCore as _;
+use rand::rngs::OsRng;
 use rustix::process::getuid;
 
 use crate::cli::{BreakGlassArgs, PlaceArgs, RunArgs};
+use crate::paths::{BREAK_GLASS_SPOOLS, SHELLS};
 use crate::report::{Failure, io};
 
-/// Where each user has a spool of his own; the package makes it, with the sticky bit.
-const SPOOLS: &str = "/var/lib/hansard/break-glass";
 /// Where the recording goes and who may read it; readable by everybody, unlike the agent's.
 const CONFIG: &str = "/etc/hansard/break-glass.toml";
 const SYSLOG: &str = "/dev/log";
@@ -44,9 +45,10 @@ pub fn run(args: BreakGlassArgs) -> Result<i32, Failure> {
         "hansard: no agent answers; you are in the break-glass group. This entry was reported ({}), and is recorded.",
         if told.is_empty() { "nobody could be reached".into() } else { told.join(", ") },
     );
-    let spool = Path::new(SPOOLS).join(uid.to_string());
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&spool).map_err(io("make the spool", &spool))?;
-    let shell = crate::agent::shell_of(Path::new(crate::paths::SHELLS), &user);
+    let spool = spool(uid)?;
+    let shell = crate::agent::shell_of(Path::new(SHELLS), &user);
+    // Whatever starts $SHELL is to find the shell that it would have found without us. There is one thread yet.
+    hansard_tee::set_shell_variable(shell.as_os_str());
     let login = args.login.then(|| OsString::from("-l"));
     crate::cmd::run::run(RunArgs {
         place: PlaceArgs { spool: Some(spool), config: Some(PathBuf::from(CONFIG)) },
@@ -55,6 +57,32 @@ pub fn run(args: BreakGlassArgs) -> Result<i32, Failure> {
         command: std::iter::once(shell.into_os_string()).chain(login).chain(args.command).collect(),
         ..RunArgs::default()
     })
+}
+
+/// The user's own spool. A folder that has its name and is not his alone is another's trap, or obstacle: he gets one beside
+/// it.
+fn spool(uid: u32) -> Result<PathBuf, Failure> {
+    let folder = Path::new(BREAK_GLASS_SPOOLS);
+    let own = folder.join(uid.to_string());
+    let another = folder.join(format!("{uid}.{:016x}", OsRng.next_u64()));
+    for spool in [own, another] {
+        match std::fs::DirBuilder::new().mode(0o700).create(&spool) {
+            Ok(()) => return Ok(spool),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                let found = std::fs::symlink_metadata(&spool).map_err(io("look at the spool", &spool))?;
+                if found.is_dir() && found.uid() == uid && found.mode() & 0o077 == 0 {
+                    return Ok(spool);
+                }
+            }
+            Err(e) => {
+                return Err(io("make the spool", &spool)(e).hint(format_args!(
+                    "as root, `hansard-record enroll` makes its folder; or: install -d -g GROUP -m 1730 {}",
+                    folder.display()
+                )));
+            }
+        }
+    }
+    Err(Failure::new(format_args!("there is no spool for uid {uid} in {}", folder.display())))
 }
 
 /// Says it wherever it can be said; gives the names of those places.

@@ -13,7 +13,8 @@ pub fn run(args: &EnrollArgs) -> Result<i32, Failure> {
     if args.list {
         return list(args.json);
     }
-    let warnings = enroll::ready()?;
+    let mut warnings = enroll::ready()?;
+    warnings.extend(enroll::prepare_break_glass()?);
     let mut file = Locked::open()?;
     let code = each(&args.users, |user| match (&args.shell, args.remember) {
         (Some(shell), true) => enroll::remember(&mut file, user, shell),
