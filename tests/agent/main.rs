@@ -9,12 +9,13 @@
 
 mod break_glass;
 mod commands;
+mod connections;
 mod escapes;
 mod from_root;
+mod kills;
 mod limits;
 mod logins;
 mod policy;
-mod restarts;
 mod scene;
 mod surroundings;
 mod transfers;

@@ -385,6 +385,10 @@ impl Agent {
         if !self.spoke && self.now_us >= lost_us + SPEAKS_US {
             (self.spoke, self.shown) = (true, true);
             self.replies.push_back(Reply::Notice(HELD.into()));
+            if let Line::Resuming(..) = self.line {
+                // It was not told of the text, and would not record it: begun anew, with the text.
+                self.line = Line::Down(self.now_us, TRIES_US.0);
+            }
         }
         let speaks_us = if self.spoke { over_us } else { lost_us + SPEAKS_US };
         let retry_us = if let Line::Down(at_us, _) = self.line { at_us } else { over_us };
