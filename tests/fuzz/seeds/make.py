@@ -10,6 +10,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 VECTORS = HERE.parents[2] / "schemas" / "vectors"
+TRANSCRIPTS = HERE.parents[2] / "recorder" / "tee" / "tests" / "transcripts"
 IDENTITY = (HERE / "identity.json").read_bytes().strip()
 CAST = b'{"version":3,"term":{"cols":80,"rows":24},"timestamp":1700000001,"hansard":' + IDENTITY + b"}"
 LINES = [
@@ -68,6 +69,8 @@ def seeds(target):
         yield from CONFIGS
     elif target == "names":
         yield from NAMES
+    elif target == "socket":
+        yield from (path.read_bytes() for path in sorted(TRANSCRIPTS.iterdir()))
 
 
 def main(target, into):

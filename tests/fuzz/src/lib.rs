@@ -8,4 +8,5 @@ pub mod lines;
 pub mod names;
 pub mod sealed;
 pub mod segment;
+pub mod socket;
 pub mod verdict;
