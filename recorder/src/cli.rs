@@ -125,6 +125,9 @@ pub struct RunArgs {
     /// The command and its arguments; without one, your shell
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+    /// Why the agent does not record it: told as an event. Not for users to say.
+    #[arg(skip)]
+    pub unrecorded: Option<String>,
 }
 
 /// Where spool and configuration are.

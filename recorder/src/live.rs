@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hansard_schemas::cast::Size;
+use hansard_schemas::event::What;
 use hansard_schemas::keys::Recipients;
 use hansard_schemas::session::Stop;
 use hansard_schemas::{SessionId, Timestamp};
@@ -37,6 +38,8 @@ pub struct Plan {
     pub around: Surroundings,
     /// The terminal's size at the start.
     pub size: Size,
+    /// Why no agent records it, where one should.
+    pub unrecorded: Option<String>,
 }
 
 /// A session that is being recorded.
@@ -76,6 +79,10 @@ impl Live {
             },
         };
         let Begun { session, handle } = services.begin(opening)?;
+        if let Some(why) = &plan.unrecorded {
+            // Said by syslog and on the console, too: what cannot be written here keeps nobody out.
+            let _ = services.say_of_session(handle.session(), why, What::Unrecorded);
+        }
         // What others left is taken along; a thread that cannot be had takes nothing from this session.
         let _ = services.take_leftovers();
         Ok(Self { recorder: SessionRecorder::new(session), handle, services })

@@ -45,6 +45,7 @@ impl Place {
             stated: Stated::default(),
             around: Surroundings::look(),
             size: Size { cols: 80, rows: 24 },
+            unrecorded: None,
         };
         Live::start(&plan, Vec::new(), Vec::new()).unwrap()
     }

@@ -4,9 +4,9 @@
 use std::io::Read as _;
 use std::os::unix::net::UnixDatagram;
 
-use hansard_tests::SOON;
 use hansard_tests::call::{code, said};
 use hansard_tests::terminal::Terminal;
+use hansard_tests::{SOON, process};
 
 use crate::scene::{GUEST, PLAIN, Scene, fine, uid};
 
@@ -80,6 +80,9 @@ fn members_of_the_group_get_in_and_are_recorded() {
     assert_eq!(scene.home.raw_stream(&sessions[1].id, "error"), b"err\n");
     let raw = scene.home.raw(&sessions[2].id);
     assert!(String::from_utf8_lossy(&raw).contains("23\r\n"), "{}", String::from_utf8_lossy(&raw));
+    let events = process::files_below(&scene.home.store().join("events"));
+    let told = events.iter().filter(|event| event.to_string_lossy().ends_with(".unrecorded.json")).count();
+    assert_eq!(told, 2, "{events:?}");
     let mut console = String::new();
     std::fs::File::open(scene.home.join("dev/console")).unwrap().read_to_string(&mut console).unwrap();
     assert!(console.contains("break-glass entry"), "{console}");

@@ -11,6 +11,7 @@ mod break_glass;
 mod commands;
 mod connections;
 mod escapes;
+mod events;
 mod from_root;
 mod kills;
 mod limits;

@@ -162,7 +162,8 @@ impl Shared {
     fn say(&self, identity: &Identity, why: &str, text: &str, what: fn(hansard_schemas::event::Notice) -> What) {
         let (kernel, claimed) = (&identity.kernel, &identity.claimed);
         let user = kernel.user.clone().unwrap_or_else(|| kernel.uid.to_string());
-        tracing::warn!(user = %user, uid = kernel.uid, from = ?claimed.ssh_connection, kind = identity.kind.as_str(), why, command = ?claimed.command, "{text}");
+        let from = kernel.origin.as_ref().or(claimed.ssh_connection.as_ref());
+        tracing::warn!(user = %user, uid = kernel.uid, from = ?from, kind = identity.kind.as_str(), why, command = ?claimed.command, "{text}");
         let who = Who::of(identity, self.config().events.command);
         if let Err(failure) = self.services.say_of_start(who, why, what) {
             tracing::error!(user = %user, "the event of it is lost: {}", failure.what);

@@ -53,6 +53,7 @@ pub fn run(args: BreakGlassArgs) -> Result<i32, Failure> {
     crate::cmd::run::run(RunArgs {
         place: PlaceArgs { spool: Some(spool), config: Some(PathBuf::from(CONFIG)) },
         reason: Some(format!("break-glass: {}", args.why)),
+        unrecorded: Some(format!("break-glass, without the agent: {}", args.why)),
         label: vec!["break-glass=true".into()],
         command: std::iter::once(shell.into_os_string()).chain(login).chain(args.command).collect(),
         ..RunArgs::default()

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Runs the command.
 pub fn run(args: RunArgs) -> Result<i32, Failure> {
     let (mut config, _) = Config::load(&args.place)?;
-    let quiet = args.quiet;
+    let (quiet, unrecorded) = (args.quiet, args.unrecorded.clone());
     let stated = merge(&mut config, args)?;
     or_first_use_store(&mut config)?;
     let sinks = destinations::open(&config)?;
@@ -40,7 +40,7 @@ pub fn run(args: RunArgs) -> Result<i32, Failure> {
     let size = hansard_tee::terminal_size().map_or(Size { cols: 80, rows: 24 }, |(cols, rows)| Size { cols, rows });
     let command = command(&stated.command);
     let input = if config.input.mode == InputMode::Off { InputCapture::Off } else { InputCapture::On };
-    let plan = Plan { config, recipients, interactive, stated, around: Surroundings::look(), size };
+    let plan = Plan { config, recipients, interactive, stated, around: Surroundings::look(), size, unrecorded };
     if interactive {
         on_terminal(&plan, sinks, notify, &command, input, quiet)
     } else {
