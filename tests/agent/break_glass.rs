@@ -10,6 +10,42 @@ use hansard_tests::{SOON, process};
 
 use crate::scene::{GUEST, PLAIN, Scene, fine, uid};
 
+/// What a member left in his spool leads root nowhere: not to another file of the host, nor to another place.
+#[test]
+fn root_follows_nothing_that_the_user_put_into_his_spool() {
+    let mut scene = Scene::with_break_glass(PLAIN);
+    fine(&scene.inside("/usr/bin/hansard-record").args(["enroll", PLAIN]).output());
+    scene.kill_agent();
+    let enter = || {
+        // The store is root's: what is recorded waits for root.
+        let got = scene.run(PLAIN, "echo in");
+        assert_eq!(got.stdout, b"in\n", "{}", said(&got));
+    };
+    let spool = format!("/var/lib/hansard/break-glass/{}", uid(PLAIN));
+    let ship = |config: &str| {
+        scene.inside("/usr/bin/hansard-record").args(["ship", "--spool", &spool, "--config", config]).output()
+    };
+    let root = |script: &str| fine(&scene.inside("/bin/sh").args(["-euc", script]).output());
+
+    enter();
+    root(&format!("echo precious > /root/precious; ln -s /root/precious {spool}/chain/000.journal"));
+    let got = ship("/etc/hansard/break-glass.toml");
+    assert_ne!(code(&got), 0, "{}", said(&got));
+    assert!(said(&got).contains("000.journal is neither a file nor a folder"), "{}", said(&got));
+    assert_eq!(root("cat /root/precious"), "precious\n");
+    // Where it was taken to, it stays, out of the user's reach; without the link it can be delivered.
+    let taken = root(&format!("ls -d {spool}.taken-*")).trim_end().to_owned();
+    root(&format!("rm {taken}/chain/000.journal; mv {taken} {spool}"));
+    fine(&ship("/etc/hansard/break-glass.toml"));
+    assert_eq!(root("ls /var/lib/hansard/break-glass"), "", "nothing is left");
+
+    enter();
+    root("sed 's|^to = .*|to = [\"file:///srv/elsewhere\"]|' /etc/hansard/break-glass.toml > /root/other.toml");
+    let got = ship("/root/other.toml");
+    assert_ne!(code(&got), 0, "{}", said(&got));
+    assert!(said(&got).contains("names a place that the configuration does not"), "{}", said(&got));
+}
+
 #[test]
 fn members_of_the_group_get_in_and_are_recorded() {
     let mut scene = Scene::with_break_glass(PLAIN);

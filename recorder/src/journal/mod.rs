@@ -32,4 +32,5 @@ pub mod session_dir;
 pub mod spool;
 pub mod stall;
 pub mod sync;
+pub mod taking;
 pub mod usage;

@@ -9,7 +9,7 @@ use super::{Services, Stopping};
 use crate::host_chain::HostChain;
 use crate::journal::outbox;
 use crate::journal::usage::MEASURE;
-use crate::ship::leftovers;
+use crate::ship::leftovers::{self, Trust};
 
 /// CHAIN-3.
 const CHECKPOINT: Duration = Duration::from_secs(60);
@@ -86,7 +86,7 @@ impl Services {
         for id in others {
             // Kept, or begun, since.
             if !self.registry.has(id) {
-                drop(leftovers::session(&self.spool, &chains, id, Some(&self.shipping)));
+                drop(leftovers::session(&self.spool, &chains, id, Trust::Own(Some(&self.shipping))));
             }
         }
     }

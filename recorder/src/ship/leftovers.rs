@@ -73,9 +73,18 @@ impl SessionReport {
     }
 }
 
-/// Closes and delivers one session, unless somebody runs it. Places that `known` has open are used, and not asked while they
+/// What a session's folder may ask for.
+#[derive(Debug, Clone, Copy)]
+pub enum Trust<'t> {
+    /// This process, or another of this user, wrote it.
+    Own(Option<&'t Shipping>),
+    /// Somebody else did: only these places are opened, as others would be shown this process's credentials.
+    Only(&'t [String]),
+}
+
+/// Closes and delivers one session, unless somebody runs it. Places that are open already are used, and not asked while they
 /// are away.
-pub fn session(spool: &Spool, chains: &[HostChain], id: SessionId, known: Option<&Shipping>) -> SessionReport {
+pub fn session(spool: &Spool, chains: &[HostChain], id: SessionId, trust: Trust<'_>) -> SessionReport {
     let dir = match SessionDir::take(&spool.sessions(), id) {
         Ok(Some(dir)) => dir,
         Ok(None) => return SessionReport::new(id, "running"),
@@ -102,6 +111,17 @@ pub fn session(spool: &Spool, chains: &[HostChain], id: SessionId, known: Option
         Err(failure) => return SessionReport::failed(id, failure.what),
     };
     let mut required = Vec::new();
+    let known = match trust {
+        Trust::Own(known) => known,
+        Trust::Only(places) => {
+            let strange = about.sinks.iter().chain(&about.notify).find(|address| !places.contains(address));
+            if let Some(strange) = strange {
+                let why = "its folder, which another user wrote, names a place that the configuration does not";
+                return SessionReport::failed(id, format!("{why}: {}", redacted(strange)));
+            }
+            None
+        }
+    };
     for address in &about.sinks {
         report.sinks.push(one_sink(address, &dir, chain, known, &mut required));
     }
