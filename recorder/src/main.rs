@@ -30,7 +30,7 @@ fn main() {
         Some(Command::Enroll(args)) => cmd::enroll::run(&args),
         Some(Command::Unenroll(args)) => cmd::unenroll::run(&args),
         Some(Command::Completions { shell }) => cmd::declare::completions(shell),
-        Some(Command::Man) => cmd::declare::man(),
+        Some(Command::Man { all }) => cmd::declare::man(all.as_deref()),
     };
     let code = result.unwrap_or_else(|failure| {
         eprint!("{}", failure.render());

@@ -74,7 +74,11 @@ pub enum Verb {
     /// Print a completion script
     Completions(Completions),
     /// Print the manual page
-    Man,
+    Man {
+        /// Write a page for every command into this folder instead
+        #[arg(long, value_name = "DIR")]
+        all: Option<PathBuf>,
+    },
 }
 
 /// Where to read from.

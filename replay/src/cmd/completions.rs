@@ -1,6 +1,7 @@
 //! `completions` and `man`: generated from the declaration, so they cannot disagree with it.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use clap::CommandFactory;
 
@@ -15,8 +16,12 @@ pub fn completions(args: &Completions) -> Outcome {
     Ok(Exit::Fine)
 }
 
-/// Prints the manual page.
-pub fn man() -> Outcome {
+/// Prints the manual page; with a folder, writes a page for each command into it.
+pub fn man(all: Option<&Path>) -> Outcome {
+    if let Some(dir) = all {
+        clap_mangen::generate_to(Cli::command(), dir)?;
+        return Ok(Exit::Fine);
+    }
     let mut page = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut page)?;
     io::stdout().lock().write_all(&page)?;

@@ -26,6 +26,6 @@ pub fn run(cli: Cli) -> Outcome {
         Verb::Keygen(args) => keygen::run(&context()?, &args),
         Verb::Keys(args) => keys::run(&context()?, &args),
         Verb::Completions(args) => completions::completions(&args),
-        Verb::Man => completions::man(),
+        Verb::Man { all } => completions::man(all.as_deref()),
     }
 }
