@@ -17,7 +17,7 @@ fn recording(machine: &Machine) {
     machine.configure();
     machine.ok("systemctl start hansard-agent.service");
     machine.ok(&format!("hansard-record enroll {GUEST}"));
-    assert_eq!(machine.login("echo recorded").stdout, b"recorded\n", "{}", machine.log());
+    machine.logs_in("echo recorded", "recorded\n");
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn a_removal_gives_shells_back_and_a_purge_leaves_nothing() {
     machine.recordings(1);
     machine.ok(REMOVE);
     assert_eq!(shell(&machine, GUEST), "/bin/bash");
-    assert_eq!(machine.login("echo plain").stdout, b"plain\n");
+    machine.logs_in("echo plain", "plain\n");
     assert_eq!(code(&machine.run("systemctl is-active hansard-agent.socket")), 3);
     machine.ok("test -e /etc/hansard/record.toml -a -d /var/lib/hansard/spool");
     let said = machine.ok(PURGE);
@@ -51,7 +51,7 @@ fn a_removal_that_cannot_give_all_shells_back_changes_nothing() {
     for user in [GUEST, "hstwo"] {
         assert_eq!(shell(&machine, user), "/usr/bin/hansard-shell", "{said}");
     }
-    assert_eq!(machine.login("echo recorded").stdout, b"recorded\n", "{}", machine.log());
+    machine.logs_in("echo recorded", "recorded\n");
     machine.ok("umount /usr/sbin/usermod");
     machine.ok(REMOVE);
     assert_eq!([shell(&machine, GUEST), shell(&machine, "hstwo")], ["/bin/bash", "/bin/sh"]);
@@ -64,7 +64,7 @@ fn what_was_not_delivered_survives_a_purge() {
     machine.recordings(1);
     // The store refuses.
     machine.ok("systemctl stop hansard-agent.service; chown -R root: /srv/recordings");
-    assert_eq!(machine.login("echo only in the spool").stdout, b"only in the spool\n", "{}", machine.log());
+    machine.logs_in("echo only in the spool", "only in the spool\n");
     let said = machine.ok(REMOVE);
     assert!(said.contains("not everything could be delivered"), "{said}");
     let said = machine.ok(PURGE);

@@ -108,6 +108,12 @@ impl Machine {
         self.home.call(programs::outside("ssh")).arg("-F").arg(config).args(options).arg(format!("{GUEST}@machine"))
     }
 
+    /// The same; fails unless all that it wrote is this, and it ended with 0.
+    pub fn logs_in(&self, command: &str, wrote: &str) {
+        let output = self.login(command);
+        assert_eq!((code(&output), said(&output)), (0, wrote.into()), "ssh machine {command:?}\n{}", self.log());
+    }
+
     /// `ssh guest@machine COMMAND`, to its end.
     pub fn login(&self, command: &str) -> Output {
         self.ssh(&[]).arg(command).within(programs::outside("timeout"), ["-k", "1", "60"]).output()
@@ -118,7 +124,8 @@ impl Machine {
         self.ok(&format!(
             "install -d -o hansard -g hansard {STORE}
              mkdir -p /etc/systemd/system/hansard-agent.service.d
-             printf '[Service]\\nReadWritePaths={STORE}\\n' > /etc/systemd/system/hansard-agent.service.d/store.conf"
+             printf '[Service]\\nReadWritePaths={STORE}\\n' > /etc/systemd/system/hansard-agent.service.d/store.conf
+             [ ! -d /run/systemd/system ] || systemctl daemon-reload"
         ));
         self.write_config("");
     }
@@ -133,6 +140,13 @@ impl Machine {
             "cat > /etc/hansard/record.toml <<'END'\n{text}END\n\
              chown root:hansard /etc/hansard/record.toml; chmod 640 /etc/hansard/record.toml"
         ));
+    }
+
+    /// Waits until so many sessions are left in the spool: those that run. One that ended just before its agent waits there
+    /// for `agent.grace`.
+    pub fn settled(&self, running: usize) {
+        let left = || self.ok("ls /var/lib/hansard/spool/sessions").lines().count() == running;
+        wait_until("what is over was delivered", LONG, || left().then_some(()));
     }
 
     /// Waits until so many sessions are whole in the store and nothing is left in the spool; gives what each showed on its
@@ -169,7 +183,7 @@ impl Drop for Machine {
         let _ = self.sshd.wait();
         // Empty groups of processes would stay.
         let script = format!(
-            "mkdir groups; mount -t cgroup2 cgroup2 groups; find groups/{} -depth -type d -exec rmdir {{}} ';'",
+            "mkdir -p groups; mount -t cgroup2 cgroup2 groups; find groups/{} -depth -type d -exec rmdir {{}} ';'",
             group(&self.home)
         );
         let mut clean = Command::new(programs::outside("unshare"));
@@ -222,10 +236,11 @@ fn keeper(home: &Home, systemd: bool) -> (Child, u32) {
         mkdir packages; mount --bind -o ro {packages} packages
         mkdir -p run/sshd etc/hs; cp {home}/host_key {home}/client_key.pub etc/hs/
         echo 0123456789abcdef0123456789abcdef > etc/machine-id
-        rm -rf etc/hansard srv/recordings var/lib/hansard
+        # Images have a policy by which packages start nothing.
+        rm -rf etc/hansard srv/recordings var/lib/hansard usr/sbin/policy-rc.d
         for name in {NOT_STARTED}; do ln -sf /dev/null etc/systemd/system/$name.service; done
         ln -sf /dev/null etc/systemd/system/timers.target
-        chroot . useradd -m -s /bin/bash {GUEST}
+        chroot . useradd -m -s /bin/bash -p '*' {GUEST}
         mkdir old; pivot_root . old; cd /
         exec unshare --cgroup /bin/bash -ec '
             mount -t cgroup2 cgroup2 /sys/fs/cgroup

@@ -42,14 +42,16 @@ fn the_package_works_where_nothing_runs_units() {
         let said = machine.ok(&Machine::install(Version::Later));
         assert!(said.contains("is the agent of the version before"), "{said}");
         // Until somebody restarts it, the old one serves.
-        assert_eq!(machine.login("echo by the old one").stdout, b"by the old one\n");
+        machine.logs_in("echo by the old one", "by the old one\n");
+        machine.settled(1);
         stop(agent);
         let agent = start_agent(&machine);
         machine.write_config("recipiants = []");
         let said = machine.ok(&Machine::install(Version::Earlier));
         assert!(said.contains("recipiants") && said.contains("was left as it is"), "{said}");
-        assert_eq!(machine.login("echo by the later one").stdout, b"by the later one\n");
+        machine.logs_in("echo by the later one", "by the later one\n");
         machine.write_config("");
+        machine.settled(1);
         stop(agent);
         let agent = start_agent(&machine);
         machine.ok("touch /tmp/enough");
