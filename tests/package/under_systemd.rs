@@ -27,10 +27,10 @@ fn installing_records_nobody_and_is_ready_for_a_configuration() {
     machine.ok("systemctl start hansard-agent.service");
     assert_eq!(code(&machine.run("systemctl is-active hansard-agent.service")), 3);
 
-    let folders = "/etc/hansard /run/hansard /var/lib/hansard /var/lib/hansard/spool /var/lib/hansard/break-glass";
+    let folders = "/etc/hansard /run/hansard /var/lib/hansard /var/lib/hansard/spool";
     assert_eq!(
         machine.ok(&format!("stat -c '%a %U' {folders}")),
-        "755 root\n755 hansard\n711 root\n700 hansard\n1733 root\n"
+        "755 root\n755 hansard\n711 root\n700 hansard\n"
     );
     machine.ok("man -w hansard-record hansard-record-agent hansard-replay hansard-shell");
     machine.ok("dpkg -V hansard");
@@ -147,4 +147,26 @@ fn a_configuration_that_is_there_first_is_looked_at_and_run_by() {
     machine.logs_in("echo again", "again\n");
     machine.ok("systemctl is-active hansard-agent.service");
     machine.recordings(2);
+    a_break_glass_entry_is_recorded_and_delivered_by_root(&machine);
+}
+
+fn a_break_glass_entry_is_recorded_and_delivered_by_root(machine: &Machine) {
+    machine.ok(&format!(
+        "groupadd -g 7300 oncall; gpasswd -a {GUEST} oncall
+         sed -i 's/^# break_glass_gid.*/break_glass_gid = 7300/; s/^start_wait.*/start_wait = 1/' /etc/hansard/shell.conf
+         install -m 644 /etc/hansard/record.toml /etc/hansard/break-glass.toml
+         hansard-record enroll {GUEST}
+         systemctl stop hansard-agent.socket hansard-agent.service"
+    ));
+    let output = machine.login("echo without an agent");
+    assert_eq!((code(&output), output.stdout.as_slice()), (0, b"without an agent\n".as_slice()), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("This entry was reported (syslog)"), "{said}");
+    // The user can neither see nor remove what others have there.
+    machine.refused(&format!("runuser -u {GUEST} -- ls /var/lib/hansard/break-glass"));
+    let spool = format!("/var/lib/hansard/break-glass/$(id -u {GUEST})");
+    machine.ok(&format!("hansard-record ship --spool {spool} --config /etc/hansard/break-glass.toml"));
+    assert_eq!(machine.ok(&format!("ls {spool}/sessions")), "");
+    let listed = machine.ok("hansard-replay ls --from file:///srv/recordings");
+    assert!(listed.contains("SECOND CHAIN"), "{listed}");
 }
