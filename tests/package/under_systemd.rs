@@ -28,10 +28,7 @@ fn installing_records_nobody_and_is_ready_for_a_configuration() {
     assert_eq!(code(&machine.run("systemctl is-active hansard-agent.service")), 3);
 
     let folders = "/etc/hansard /run/hansard /var/lib/hansard /var/lib/hansard/spool";
-    assert_eq!(
-        machine.ok(&format!("stat -c '%a %U' {folders}")),
-        "755 root\n755 hansard\n711 root\n700 hansard\n"
-    );
+    assert_eq!(machine.ok(&format!("stat -c '%a %U' {folders}")), "755 root\n755 hansard\n711 root\n700 hansard\n");
     machine.ok("man -w hansard-record hansard-record-agent hansard-replay hansard-shell");
     machine.ok("dpkg -V hansard");
     assert_eq!(
