@@ -1,7 +1,7 @@
 //! Load for an agent: many sessions on its socket, as many tees would have them, without a terminal each.
 //!
-//! `load SOCKET SESSIONS SECONDS [RATE]`: starts so many sessions as fast as they go, keeps them for so long, each showing
-//! RATE keys a second (0: idle), ends them, and prints one line of JSON. Speaks the protocol and checks what is answered:
+//! `load SOCKET SESSIONS SECONDS [RATE [BYTES]]`: starts so many sessions as fast as they go, keeps them for so long, each
+//! showing BYTES (1) RATE times a second (0: idle), ends them, and prints one line of JSON. Speaks the protocol and checks what is answered:
 //! a session that fails is counted, not passed over. Not for what is recorded: the store says.
 
 use std::io::{self, Read as _, Write as _};
@@ -77,11 +77,11 @@ impl Session {
         }
     }
 
-    fn key(&mut self, seen: &mut Seen) -> io::Result<()> {
+    fn show(&mut self, bytes: &[u8], seen: &mut Seen) -> io::Result<()> {
         self.number += 1;
         let number = self.number;
         let sent = Instant::now();
-        let message = Message::Output { stream: Stream::Output, bytes: b"k" };
+        let message = Message::Output { stream: Stream::Output, bytes };
         self.say(&FromTee::Message(number, self.clock.now_us(), message))?;
         self.hear(|frame| matches!(frame, FromAgent::Accepted(accepted) if *accepted >= number))?;
         seen.accepted_us.push(u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX));
@@ -99,24 +99,25 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| args.get(at).and_then(|arg| arg.parse::<u64>().ok());
     let (Some(socket), Some(count), Some(seconds)) = (args.first(), number(1), number(2)) else {
-        eprintln!("usage: load SOCKET SESSIONS SECONDS [KEYS-A-SECOND]");
+        eprintln!("usage: load SOCKET SESSIONS SECONDS [RATE [BYTES]]");
         std::process::exit(2);
     };
     let (count, rate) = (usize::try_from(count).unwrap_or(1), number(3).unwrap_or(0));
+    let text = text(number(4).and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(1));
     let begun = Instant::now();
     let (waiting, started_all) = (AtomicUsize::new(THREADS), std::sync::OnceLock::new());
     let all: Vec<Seen> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| {
                 let own = count / THREADS + usize::from(thread < count % THREADS);
-                let (waiting, started_all) = (&waiting, &started_all);
+                let (waiting, started_all, text) = (&waiting, &started_all, &text);
                 scope.spawn(move || {
                     let mut seen = Seen::default();
                     let mut sessions = begin(socket, own, &mut seen);
                     if waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
                         let _ = started_all.set(begun.elapsed());
                     }
-                    keep(&mut sessions, &mut seen, Duration::from_secs(seconds), rate);
+                    keep(&mut sessions, &mut seen, Duration::from_secs(seconds), rate, text);
                     for session in &mut sessions {
                         seen.failed += usize::from(session.end().is_err());
                     }
@@ -131,7 +132,7 @@ fn main() {
     let failed: usize = all.iter().map(|seen| seen.failed).sum();
     let all_ms = started_all.get().map_or(0, Duration::as_millis);
     println!(
-        "{{\"sessions\":{},\"failed\":{failed},\"started_all_ms\":{all_ms},\"start_ms_p50\":{},\"start_ms_p99\":{},\"keys\":{},\"accept_us_p50\":{},\"accept_us_p99\":{}}}",
+        "{{\"sessions\":{},\"failed\":{failed},\"started_all_ms\":{all_ms},\"start_ms_p50\":{},\"start_ms_p99\":{},\"shown\":{},\"accept_us_p50\":{},\"accept_us_p99\":{}}}",
         started.len(),
         of(&mut started, 50),
         of(&mut started, 99),
@@ -140,6 +141,12 @@ fn main() {
         of(&mut accepted, 99),
     );
     std::process::exit(i32::from(failed > 0 || started.len() != count));
+}
+
+/// What a build prints, more or less: so many bytes of it.
+fn text(bytes: usize) -> Vec<u8> {
+    let lines = (0..).flat_map(|n| format!("[{n:>6}] Compiling part {} of {}\r\n", n * 7919 % 1000, n % 13).into_bytes());
+    lines.take(bytes).collect()
 }
 
 fn begin(socket: &str, count: usize, seen: &mut Seen) -> Vec<Session> {
@@ -171,14 +178,14 @@ fn alive(sessions: &mut [Session], seen: &mut Seen) {
     }
 }
 
-fn keep(sessions: &mut [Session], seen: &mut Seen, how_long: Duration, rate: u64) {
+fn keep(sessions: &mut [Session], seen: &mut Seen, how_long: Duration, rate: u64, text: &[u8]) {
     let begun = Instant::now();
     let pause = 1_000u64.checked_div(rate).map_or(Duration::from_millis(200), Duration::from_millis);
     while begun.elapsed() < how_long {
         let round = Instant::now();
         if rate > 0 {
             for session in sessions.iter_mut() {
-                if session.key(seen).is_err() {
+                if session.show(text, seen).is_err() {
                     seen.failed += 1;
                 }
             }
