@@ -1,7 +1,8 @@
 //! Tees a program to plain files: what the integration tests run, and the least a recorder can do.
 //!
-//! `tee_demo [--exec | --front | --guard] [--input] [--full-ms FROM TO] [--late-us US] [--fatal-after BYTES] [--end-ms MS] [--panic] OUT PROGRAM ARG…`
-//! writes OUT.o, OUT.e and OUT.i (streams), OUT.log (the other messages), OUT.exit (how it ended).
+//! `tee_demo [--exec | --front | --guard] [--input] [--full-ms FROM TO] [--late-us US] [--fatal-after BYTES] [--end-ms MS] [--panic] [--agent SOCKET] OUT PROGRAM ARG…`
+//! writes OUT.o, OUT.e and OUT.i (streams), OUT.log (the other messages), OUT.exit (how it ended);
+//! with an agent, all but the last is the agent's.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::VecDeque;
@@ -11,6 +12,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use hansard_tee::wire::{Hello, VERSION};
 use hansard_tee::{Clock, Command, Exit, InputCapture, Message, Options, Outcome, Recorder, Reply, Stream, TeeError};
 
 #[derive(Default)]
@@ -24,6 +26,7 @@ struct Arguments {
     full_us: (u64, u64),
     fatal_after: Option<u64>,
     end_us: Option<u64>,
+    agent: Option<String>,
     out: String,
 }
 
@@ -185,7 +188,12 @@ impl Recorder for Late {
     }
 }
 
-fn recorder(arguments: &Arguments) -> Box<dyn Recorder> {
+fn recorder(arguments: &Arguments, clock: Clock) -> Box<dyn Recorder> {
+    if let Some(socket) = &arguments.agent {
+        let hello = |_: &[Vec<u8>]| Hello { version: VERSION, start_us: clock.start_us(), ..Hello::default() };
+        let Ok(begun) = hansard_tee::begin(socket.as_ref(), 1_000_000, clock, None, hello) else { panic!("no agent") };
+        return Box::new(begun.recorder.unwrap());
+    }
     let files = Files::new(arguments);
     match arguments.late {
         Some(late) => Box::new(Late::new(files, late)),
@@ -219,6 +227,7 @@ fn main() {
             }
             "--late-us" => arguments.late = Some(Duration::from_micros(text(&mut words).parse().unwrap())),
             "--fatal-after" => arguments.fatal_after = Some(text(&mut words).parse().unwrap()),
+            "--agent" => arguments.agent = Some(text(&mut words)),
             "--end-ms" => arguments.end_us = Some(text(&mut words).parse::<u64>().unwrap() * 1000),
             out => break out.to_owned(),
         }
@@ -230,13 +239,13 @@ fn main() {
     let out = arguments.out.clone();
     let status = if arguments.front {
         let work = |worker: &mut hansard_tee::Worker| {
-            let mut recorder = recorder(&arguments);
+            let mut recorder = recorder(&arguments, options.clock);
             conclude(&out, worker.relay(recorder.as_mut(), options.clock))
         };
         hansard_tee::exec_front(&command, input, work).unwrap().code
     } else {
         let exec = arguments.exec;
-        let mut recorder = recorder(&arguments);
+        let mut recorder = recorder(&arguments, options.clock);
         let run = if exec { hansard_tee::exec } else { hansard_tee::interactive };
         conclude(&out, run(&command, recorder.as_mut(), &options))
     };

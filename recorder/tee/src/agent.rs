@@ -138,8 +138,8 @@ enum Line {
     Up(Connection),
     /// Connected again since this time, and waiting for how far the journal goes.
     Resuming(Connection, u64),
-    /// Gone; the time of the next try and the pause after it.
-    Down(u64, u64),
+    /// Gone; the time of the next try.
+    Down(u64),
 }
 
 /// The recording side of one session.
@@ -150,6 +150,8 @@ pub struct Agent {
     token: Vec<u8>,
     grace_us: u64,
     line: Line,
+    /// The next pause between two tries.
+    pause_us: u64,
     /// Since when there is no agent.
     lost_us: Option<u64>,
     /// It was spoken of.
@@ -179,6 +181,7 @@ impl Agent {
             token: welcome.token.clone(),
             grace_us: u64::from(welcome.grace_ms) * 1_000,
             line: Line::Up(connection),
+            pause_us: TRIES_US.0,
             lost_us: None,
             spoke: false,
             shown: false,
@@ -263,10 +266,21 @@ impl Agent {
     }
 
     fn lose(&mut self) {
-        self.line = Line::Down(self.now_us, TRIES_US.0);
+        self.line = match self.line {
+            // It answers and does not take the session up, yet: asked again and again, it would not be faster.
+            Line::Resuming(..) => self.down(),
+            _ => Line::Down(self.now_us),
+        };
         self.lost_us.get_or_insert(self.now_us);
         // All of a frame goes to the next agent, or nothing.
         self.offset = 0;
+    }
+
+    /// Gone, and to be tried again after a pause, each longer than the last.
+    fn down(&mut self) -> Line {
+        let at_us = self.now_us + self.pause_us;
+        self.pause_us = (self.pause_us * 2).min(TRIES_US.1);
+        Line::Down(at_us)
     }
 
     /// Takes what the agent says.
@@ -317,7 +331,7 @@ impl Agent {
 
     /// The agent has all messages up to this one, and nothing of what comes after it.
     fn resumed(&mut self, number: u64) {
-        match std::mem::replace(&mut self.line, Line::Down(self.now_us, TRIES_US.0)) {
+        match std::mem::replace(&mut self.line, Line::Down(self.now_us)) {
             Line::Resuming(connection, _) => self.line = Line::Up(connection),
             other => {
                 self.line = other;
@@ -325,6 +339,7 @@ impl Agent {
             }
         }
         (self.next, self.offset, self.lost_us, self.spoke, self.shown) = (self.frames.len(), 0, None, false, false);
+        self.pause_us = TRIES_US.0;
         self.accept(number);
         self.frames.retain(|frame| frame.number > self.accepted);
         (self.next, self.alive_us) = (0, self.now_us + ALIVE_US);
@@ -362,10 +377,9 @@ impl Agent {
                     self.lose();
                 }
             }
-            Line::Down(at_us, pause_us) => {
+            Line::Down(at_us) => {
                 if self.now_us >= *at_us {
-                    let pause_us = *pause_us;
-                    self.reconnect(pause_us);
+                    self.reconnect();
                 }
             }
         }
@@ -387,15 +401,15 @@ impl Agent {
             self.replies.push_back(Reply::Notice(HELD.into()));
             if let Line::Resuming(..) = self.line {
                 // It was not told of the text, and would not record it: begun anew, with the text.
-                self.line = Line::Down(self.now_us, TRIES_US.0);
+                self.line = Line::Down(self.now_us);
             }
         }
         let speaks_us = if self.spoke { over_us } else { lost_us + SPEAKS_US };
-        let retry_us = if let Line::Down(at_us, _) = self.line { at_us } else { over_us };
+        let retry_us = if let Line::Down(at_us) = self.line { at_us } else { over_us };
         Some(retry_us.min(speaks_us).min(over_us))
     }
 
-    fn reconnect(&mut self, pause_us: u64) {
+    fn reconnect(&mut self) {
         let opened = Connection::open(&self.socket).and_then(|connection| {
             let resume = Resume {
                 version: VERSION,
@@ -414,7 +428,7 @@ impl Agent {
         });
         self.line = match opened {
             Ok(connection) => Line::Resuming(connection, self.now_us),
-            Err(_) => Line::Down(self.now_us + pause_us, (pause_us * 2).min(TRIES_US.1)),
+            Err(_) => self.down(),
         };
     }
 }
@@ -472,6 +486,13 @@ impl Recorder for Agent {
     fn tick(&mut self, time_us: u64) -> Option<u64> {
         self.now_us = self.now_us.max(time_us);
         self.time_passes()
+    }
+
+    fn due_us(&self) -> Option<u64> {
+        match self.line {
+            Line::Down(at_us) if !self.failed && !self.ended => Some(at_us),
+            _ => None,
+        }
     }
 
     fn news(&mut self) -> Option<BorrowedFd<'_>> {

@@ -119,6 +119,8 @@ impl<'r> Link<'r> {
                 Reply::Failed(text) => return Err(TeeError::Recorder(text)),
             }
         }
+        // What was heard can be that nobody is there: the time that the last tick gave does not count then.
+        self.tick_us = earliest(self.tick_us, self.recorder.due_us());
         Ok(())
     }
 

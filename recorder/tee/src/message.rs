@@ -100,6 +100,11 @@ pub trait Recorder {
     /// for no need. Called at the latest then, and after submits and news, at most once a round of the relay.
     fn tick(&mut self, time_us: u64) -> Option<u64>;
 
+    /// When [`Recorder::tick`] must come, where what was heard since the last one says sooner than that did. Asked after replies.
+    fn due_us(&self) -> Option<u64> {
+        None
+    }
+
     /// Readable when there may be a reply that no call has brought. Asked each time before the relay waits; `None` when
     /// nothing can come by itself.
     fn news(&mut self) -> Option<BorrowedFd<'_>> {

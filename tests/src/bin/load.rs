@@ -145,7 +145,8 @@ fn main() {
 
 /// What a build prints, more or less: so many bytes of it.
 fn text(bytes: usize) -> Vec<u8> {
-    let lines = (0..).flat_map(|n| format!("[{n:>6}] Compiling part {} of {}\r\n", n * 7919 % 1000, n % 13).into_bytes());
+    let lines =
+        (0..).flat_map(|n| format!("[{n:>6}] Compiling part {} of {}\r\n", n * 7919 % 1000, n % 13).into_bytes());
     lines.take(bytes).collect()
 }
 
