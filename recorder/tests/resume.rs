@@ -172,8 +172,10 @@ fn copy_tree(from: &Path, to: &Path) {
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             copy_tree(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
+        } else if let Err(e) = std::fs::copy(entry.path(), target) {
+            // The threads that deliver still write: what is about to replace a cursor has its name for a moment only.
+            let is_passing = entry.path().extension().is_some_and(|extension| extension == "new");
+            assert!(is_passing && e.kind() == std::io::ErrorKind::NotFound, "{}: {e}", entry.path().display());
         }
     }
 }
