@@ -27,6 +27,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hansard_schemas::keys::Recipients;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -37,7 +38,7 @@ pub use self::shells::of as shell_of;
 use self::worker::Order;
 use crate::cli::PlaceArgs;
 use crate::config::{self, Config};
-use crate::destinations;
+use crate::destinations::{self, Destination, Notify};
 use crate::first_use;
 use crate::policy::Policy;
 use crate::report::Failure;
@@ -50,24 +51,41 @@ const STARTERS: usize = 8;
 const METRICS: Duration = Duration::from_secs(15);
 
 /// Reads what the agent runs by, and says what of it cannot be.
-pub fn configure(place: &PlaceArgs) -> Result<(Config, Policy), Failure> {
+fn configure(place: &PlaceArgs) -> Result<(Config, Policy), Failure> {
     let (config, _) = Config::load(place)?;
     let policy = Policy::new(&config).map_err(Failure::new)?;
     Ok((config, policy))
 }
 
-/// Serves until it is told to stop.
-pub fn run(place: &PlaceArgs) -> Result<(), Failure> {
-    // Before there is any other thread.
-    let mut signals = Signals::new([SIGHUP, SIGTERM, SIGINT]).map_err(Failure::new)?;
+/// What an agent serves with: its configuration, and what that names, opened.
+pub struct Ready {
+    config: Config,
+    policy: Policy,
+    recipients: Recipients,
+    sinks: Vec<Destination>,
+    notify: Vec<Notify>,
+}
+
+/// All that an agent can refuse of its configuration at its start. Connects nowhere and writes nothing: an agent may run beside
+/// it.
+pub fn ready(place: &PlaceArgs) -> Result<Ready, Failure> {
     let (config, policy) = configure(place)?;
-    raise_descriptors();
     let recipients = first_use::configured(&config)?.ok_or_else(|| {
         Failure::new("no recipient is configured: nobody could read what the agent records")
             .hint("make an identity elsewhere (`hansard-replay keygen`) and name its public half under `recipients`")
     })?;
     let sinks = destinations::open(&config)?;
     let notify = destinations::open_notifies(&config, &sinks)?;
+    config.spool_dir()?;
+    Ok(Ready { config, policy, recipients, sinks, notify })
+}
+
+/// Serves until it is told to stop.
+pub fn run(place: &PlaceArgs) -> Result<(), Failure> {
+    // Before there is any other thread.
+    let mut signals = Signals::new([SIGHUP, SIGTERM, SIGINT]).map_err(Failure::new)?;
+    raise_descriptors();
+    let Ready { config, policy, recipients, sinks, notify } = ready(place)?;
     let (listener, held) = listen::listener(&config.agent.socket)?;
     let names = asked_for(&config);
     let workers = config.agent.workers.unwrap_or_else(default_workers);

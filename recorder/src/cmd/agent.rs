@@ -11,10 +11,9 @@ use hansard_schemas::names::safe;
 use hansard_tee::wire::{self, FromAgent, FromTee};
 
 use crate::agent::{self, Answer, Request};
-use crate::cli::{AgentArgs, PlaceArgs, StatusArgs, TerminateArgs};
+use crate::cli::{AgentArgs, StatusArgs, TerminateArgs};
 use crate::config::Config;
 use crate::report::{EXIT_FINDINGS, Failure};
-use crate::{destinations, first_use};
 
 /// How long an agent may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Serves; or only looks at the configuration.
 pub fn run(args: &AgentArgs) -> Result<i32, Failure> {
     if args.check_config {
-        check_config(&args.place).map(|()| 0)
+        agent::ready(&args.place).map(|_| 0)
     } else {
         let filter = tracing_subscriber::EnvFilter::try_from_env("HANSARD_LOG");
         let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
@@ -35,19 +34,6 @@ pub fn run(args: &AgentArgs) -> Result<i32, Failure> {
         }
         agent::run(&args.place).map(|()| 0)
     }
-}
-
-/// Whether an agent could serve by the configuration: all that it refuses at its start and that is not of the moment. It
-/// connects nowhere, takes no socket and writes nothing: an agent may run beside it.
-fn check_config(place: &PlaceArgs) -> Result<(), Failure> {
-    let (config, _) = agent::configure(place)?;
-    first_use::configured(&config)?.ok_or_else(|| {
-        Failure::new("no recipient is configured: nobody could read what the agent records")
-            .hint("make an identity elsewhere (`hansard-replay keygen`) and name its public half under `recipients`")
-    })?;
-    let sinks = destinations::open(&config)?;
-    destinations::open_notifies(&config, &sinks)?;
-    config.spool_dir().map(drop)
 }
 
 /// Shows what runs.
