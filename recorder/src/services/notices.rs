@@ -20,6 +20,7 @@ impl Services {
         let dir = SessionDir::create(&self.spool.sessions(), who.session);
         let dir = dir.map_err(io("make the folder of an event in", self.spool.root()))?;
         let notice = Notice { who: who.clone(), places: self.places.clone(), why: why.to_owned() };
+        let named = event::of_start(&self.chain.id(), &who, what(notice));
         let about = About {
             chain: self.chain.id(),
             start_seq: self.chain.end(),
@@ -29,7 +30,6 @@ impl Services {
             who: Some(who),
             notice: true,
         };
-        let named = event::of_start(&self.chain.id(), &notice.who.clone(), what(notice));
         // Whoever looks for open sessions is told first that this is none.
         dir.write_line(OUTCOME, "notice")
             .and_then(|()| dir.write_about(&about))
