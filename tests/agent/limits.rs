@@ -1,5 +1,7 @@
 //! Sessions that are ended: by an operator, by a limit of policy, and by force where their tee does not do it.
 
+use std::process::Output;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hansard_tests::call::code;
@@ -11,12 +13,18 @@ use crate::scene::{Scene, fine};
 /// The agent's patience with a tee, and with it that of a tee with its program.
 const BY_FORCE: Duration = Duration::from_secs(60);
 
+/// A command of the recorded user that has printed something.
+fn begun(scene: &Scene, command: &str) -> JoinHandle<Output> {
+    let run = scene.begin(command);
+    wait_until("the command runs", SOON, || scene.recorded_bytes("exec").filter(|bytes| *bytes > 0));
+    run
+}
+
 #[test]
 fn an_operator_ends_a_session_and_its_user_is_told_why() {
     let scene = Scene::new();
     let mut terminal = scene.login();
-    let command = scene.begin("echo begun; sleep 1000; echo never");
-    wait_until("the command runs", SOON, || scene.recorded_bytes("exec").filter(|bytes| *bytes > 0));
+    let command = begun(&scene, "echo begun; sleep 1000; echo never");
     let ids = scene.running();
     assert_eq!(ids.len(), 2, "{}", scene.log());
     assert_eq!(code(&scene.operator(["terminate", "nonsense", "--reason", "x"]).output()), 1);
@@ -49,8 +57,7 @@ fn a_program_that_does_not_want_to_end_is_ended() {
     // Neither the hang-up nor the end of input ends this one.
     terminal.type_in("exec /bin/bash -c 'trap \"\" HUP TERM; echo $((20 + 3)); while :; do sleep 1; done'\r");
     terminal.wait_text("23\r\n");
-    let command = scene.begin("trap '' HUP TERM; echo begun; while :; do sleep 1; done");
-    wait_until("the command runs", SOON, || scene.recorded_bytes("exec").filter(|bytes| *bytes > 0));
+    let command = begun(&scene, "trap '' HUP TERM; echo begun; while :; do sleep 1; done");
     for id in scene.running() {
         fine(&scene.operator(["terminate", &id, "--reason", "enough"]).output());
     }
@@ -68,8 +75,7 @@ fn a_program_that_does_not_want_to_end_is_ended() {
 fn a_tee_that_does_not_end_its_session_is_ended_by_force() {
     let scene = Scene::new();
     let mut terminal = scene.login();
-    let command = scene.begin("trap '' TERM; echo begun; while :; do sleep 1; done");
-    wait_until("the command runs", SOON, || scene.recorded_bytes("exec").filter(|bytes| *bytes > 0));
+    let command = begun(&scene, "trap '' TERM; echo begun; while :; do sleep 1; done");
     let ids = scene.running();
     // Of the command only the process that started it: the one that records says all the time that it is there.
     let tees = scene.tees();

@@ -4,19 +4,17 @@
 //! whatever way, the kernel ends all that runs there. The client is outside. Needs root.
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
 
 use hansard_tests::call::{Call, code, said};
 use hansard_tests::home::{Home, RECIPIENT};
+use hansard_tests::namespace::Namespace;
 use hansard_tests::terminal::Terminal;
-use hansard_tests::{SOON, process, programs, wait_until};
+use hansard_tests::{SOON, process, programs, sshd, wait_until};
 use serde_json::Value;
 
 /// The user whose login shell is `hansard-shell`.
@@ -30,9 +28,7 @@ const UIDS: [(&str, u32); 2] = [(GUEST, 7101), (PLAIN, 7102)];
 pub struct Scene {
     /// Where everything of it lies; its store is the one that a player finds by itself.
     pub home: Home,
-    keeper: Child,
-    /// The first process of the namespace, by its number outside.
-    init: u32,
+    namespace: Namespace,
     sshd: Child,
     agent: Option<Child>,
 }
@@ -64,8 +60,8 @@ impl Scene {
         let path = home.path();
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
         std::fs::copy(programs::shell(), home.join("hansard-shell")).expect("copied");
-        let (keeper, init) = keeper(&home, shell, rules, setup);
-        let mut scene = Self { sshd: sshd(&home, init), home, keeper, init, agent: None };
+        let namespace = namespace(&home, shell, rules, setup);
+        let mut scene = Self { sshd: sshd(&home, &namespace), home, namespace, agent: None };
         scene.start_agent();
         scene
     }
@@ -73,7 +69,7 @@ impl Scene {
     /// Starts the agent, and waits until it takes sessions.
     pub fn start_agent(&mut self) {
         let log = std::fs::File::options().create(true).append(true).open(self.home.join("agent.log")).expect("a log");
-        let call = inside(&self.home, self.init, programs::recorder());
+        let call = self.inside(programs::recorder());
         let call = call.args(["agent", "--config", "/etc/hansard/record.toml"]);
         let mut command = call.command();
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
@@ -164,7 +160,7 @@ impl Scene {
 
     /// A program of root's on this host.
     pub fn inside(&self, program: impl Into<PathBuf>) -> Call {
-        inside(&self.home, self.init, program)
+        inside(&self.home, &self.namespace, program)
     }
 
     /// `hansard-record COMMAND ARGS…`, as root on this host.
@@ -250,10 +246,7 @@ impl Scene {
     pub fn delivered(&self, count: usize) -> Vec<String> {
         wait_until("all sessions are in the store", SOON, || {
             let ids = self.home.sessions();
-            let open = process::files_below(&self.home.spool())
-                .iter()
-                .any(|file| file.extension().is_some_and(|e| e == "hseg" || e == "journal"));
-            (ids.len() == count && !open).then_some(ids)
+            (ids.len() == count && self.spooled() == 0).then_some(ids)
         })
     }
 
@@ -274,9 +267,7 @@ impl Drop for Scene {
         if std::thread::panicking() {
             eprintln!("the agent's log:\n{}", self.log());
         }
-        // The first process of a namespace takes all others with it.
-        process::kill_first(self.init);
-        let _ = self.keeper.wait();
+        self.namespace.end();
         let _ = self.sshd.wait();
         if let Some(agent) = &mut self.agent {
             let _ = agent.wait();
@@ -324,13 +315,12 @@ pub fn limited(call: Call) -> Call {
     call.within(programs::outside("timeout"), ["-k", "1", "60"])
 }
 
-fn inside(home: &Home, init: u32, program: impl Into<PathBuf>) -> Call {
-    let target = init.to_string();
-    home.call(program).within(programs::outside("nsenter"), ["-t", &target, "-m", "-p"])
+fn inside(home: &Home, namespace: &Namespace, program: impl Into<PathBuf>) -> Call {
+    namespace.enter(home.call(program), &[])
 }
 
-/// Makes users, configuration, keys and the namespace, which lasts as long as the process that is given.
-fn keeper(home: &Home, shell: &Path, rules: &str, setup: &str) -> (Child, u32) {
+/// Makes users, configuration, keys and the namespace.
+fn namespace(home: &Home, shell: &Path, rules: &str, setup: &str) -> Namespace {
     let path = home.path().display();
     let mut script = format!(
         "set -e
@@ -359,16 +349,7 @@ fn keeper(home: &Home, shell: &Path, rules: &str, setup: &str) -> (Child, u32) {
         "echo ready",
         "mv record.toml /etc/hansard/record.toml; chmod 600 /etc/hansard/record.toml; echo ready",
     );
-    let call = home.call("/bin/bash").args(["-c", &script]).within(
-        programs::outside("unshare"),
-        ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"],
-    );
-    let mut keeper = call.command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("unshare runs");
-    let mut line = String::new();
-    BufReader::new(keeper.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
-    assert_eq!(line, "ready\n", "the host cannot be set up");
-    let init = *process::descendants(keeper.id()).first().expect("the first process");
-    (keeper, init)
+    Namespace::new(home.call("/bin/bash").args(["-c", &script]), &["--mount-proc"])
 }
 
 /// A `/dev` with syslog and a console that are the test's own; programs in `/usr/bin`; an empty `/var/lib`.
@@ -407,49 +388,24 @@ fn agent_config(home: &Home, rules: &str) -> String {
     )
 }
 
-/// An sshd on an address that no other test has.
-fn sshd(home: &Home, init: u32) -> Child {
-    static NEXT: AtomicU8 = AtomicU8::new(1);
-    let [.., high, low] = std::process::id().to_be_bytes();
-    let address = Ipv4Addr::new(127, high.max(1), low, NEXT.fetch_add(1, Ordering::Relaxed));
-    let port = TcpListener::bind((address, 0)).expect("a free port").local_addr().expect("its number").port();
+/// An sshd in it.
+fn sshd(home: &Home, namespace: &Namespace) -> Child {
+    let address = sshd::address();
+    sshd::client(home, "host", address);
     let path = home.path().display();
     let server = format!(
-        "ListenAddress {address}:{port}
+        "ListenAddress {address}
          HostKey {path}/host_key
          AuthorizedKeysFile {path}/client_key.pub
-         StrictModes no
-         UsePAM no
-         PasswordAuthentication no
-         ExposeAuthInfo yes
-         PrintMotd no
-         PrintLastLog no
          MaxStartups 100
          MaxSessions 100
-         PidFile none
-         Subsystem sftp /usr/lib/openssh/sftp-server\n"
+         Subsystem sftp /usr/lib/openssh/sftp-server\n{}",
+        sshd::SERVER
     );
-    let client = format!(
-        "Host host
-         HostName {address}
-         Port {port}
-         IdentityFile {path}/client_key
-         IdentitiesOnly yes
-         IdentityAgent none
-         UserKnownHostsFile {path}/known_hosts
-         GlobalKnownHostsFile /dev/null
-         BatchMode yes
-         LogLevel ERROR\n"
-    );
-    let key = std::fs::read_to_string(home.join("host_key.pub")).expect("a key");
-    std::fs::write(home.join("known_hosts"), format!("[{address}]:{port} {key}")).expect("written");
-    std::fs::write(home.join("ssh_config"), client).expect("written");
     std::fs::write(home.join("sshd_config"), server).expect("written");
-    let call = inside(home, init, programs::outside("sshd"));
+    let call = inside(home, namespace, programs::outside("sshd"));
     let call = call.args(["-D", "-f"]).arg(home.join("sshd_config")).arg("-E").arg(home.join("sshd.log"));
-    let sshd = call.command().stdin(Stdio::null()).spawn().expect("nsenter runs");
-    wait_until("sshd listens", SOON, || TcpStream::connect(SocketAddrV4::new(address, port)).ok());
-    sshd
+    sshd::start(&call, address)
 }
 
 /// Fails unless it ended with 0, and gives its standard output.

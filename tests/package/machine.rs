@@ -3,16 +3,14 @@
 //!
 //! What is installed and written there is in memory, and gone with the machine. The client of ssh is outside. Needs root.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::process::{Child, Command, Output};
 use std::time::Duration;
 
 use hansard_tests::call::{Call, code, said};
 use hansard_tests::home::{Home, IDENTITY, RECIPIENT};
-use hansard_tests::{SOON, process, programs, wait_until};
+use hansard_tests::namespace::Namespace;
+use hansard_tests::{programs, sshd, wait_until};
 
 use crate::packages::{self, Version};
 
@@ -26,9 +24,7 @@ const LONG: Duration = Duration::from_secs(120);
 /// A running machine.
 pub struct Machine {
     home: Home,
-    keeper: Child,
-    /// Its first process, by its number outside.
-    init: u32,
+    namespace: Namespace,
     sshd: Child,
     systemd: bool,
 }
@@ -46,9 +42,9 @@ impl Machine {
 
     fn new(systemd: bool) -> Self {
         let home = Home::empty();
-        let (keeper, init) = keeper(&home, systemd);
-        let sshd = sshd(&home, init);
-        let machine = Self { home, keeper, init, sshd, systemd };
+        let namespace = namespace(&home, systemd);
+        let sshd = sshd(&home, &namespace);
+        let machine = Self { home, namespace, sshd, systemd };
         if systemd {
             wait_until("systemd has started the machine", LONG, || {
                 let state = machine.run("systemctl is-system-running");
@@ -60,7 +56,7 @@ impl Machine {
 
     /// A call of a program in it.
     pub fn call(&self, program: &str) -> Call {
-        inside(&self.home, self.init, program)
+        inside(&self.home, &self.namespace, program)
     }
 
     /// Runs a script in it as root, to its end.
@@ -177,9 +173,7 @@ impl Drop for Machine {
         if std::thread::panicking() {
             eprintln!("the agent's log:\n{}", self.log());
         }
-        // The first process of a namespace takes all others with it.
-        process::kill_first(self.init);
-        let _ = self.keeper.wait();
+        self.namespace.end();
         let _ = self.sshd.wait();
         // Empty groups of processes would stay.
         let script = format!(
@@ -197,11 +191,10 @@ fn group(home: &Home) -> String {
     home.path().file_name().expect("a name").to_string_lossy().into_owned()
 }
 
-fn inside(home: &Home, init: u32, program: impl Into<PathBuf>) -> Call {
-    let target = init.to_string();
+fn inside(home: &Home, namespace: &Namespace, program: impl Into<PathBuf>) -> Call {
     let call = home.call(program).env("HOME", "/root").env("USER", "root").env("LOGNAME", "root");
     let call = call.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("DEBIAN_FRONTEND", "noninteractive");
-    call.within(programs::outside("nsenter"), ["-t", &target, "-m", "-p", "-u", "-i", "-C"])
+    namespace.enter(call, &["-u", "-i", "-C"])
 }
 
 /// Services of this machine that are of no use to that one, or that would touch the kernel's settings.
@@ -209,8 +202,8 @@ const NOT_STARTED: &str = "systemd-sysctl systemd-modules-load systemd-remount-f
     systemd-udevd systemd-udev-trigger systemd-timesyncd systemd-update-utmp systemd-hwdb-update systemd-journal-flush \
     systemd-tmpfiles-setup apparmor";
 
-/// Makes its files, a user with a key, and starts its first process; it lasts as long as the process that is given.
-fn keeper(home: &Home, systemd: bool) -> (Child, u32) {
+/// Makes its files, a user with a key, and starts its first process.
+fn namespace(home: &Home, systemd: bool) -> Namespace {
     let first = if systemd {
         "exec /lib/systemd/systemd --unit=basic.target --log-target=null --show-status=no"
     } else {
@@ -250,42 +243,19 @@ fn keeper(home: &Home, systemd: bool) -> (Child, u32) {
         group = group(home),
         first = first.replace('\'', r"'\''"),
     );
-    let call = home.call("/bin/bash").args(["-c", &script]).within(
-        programs::outside("unshare"),
-        ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--uts", "--ipc"],
-    );
-    let mut keeper = call.command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("unshare runs");
-    let mut line = String::new();
-    BufReader::new(keeper.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
-    assert_eq!(line, "ready\n", "the machine cannot be set up");
-    let init = *process::descendants(keeper.id()).first().expect("the first process");
-    (keeper, init)
+    Namespace::new(home.call("/bin/bash").args(["-c", &script]), &["--uts", "--ipc"])
 }
 
-/// An sshd in it, on an address that no other test has.
-fn sshd(home: &Home, init: u32) -> Child {
-    static NEXT: AtomicU8 = AtomicU8::new(1);
-    let [.., high, low] = std::process::id().to_be_bytes();
-    let address = Ipv4Addr::new(127, high.max(1), low, NEXT.fetch_add(1, Ordering::Relaxed));
-    let port = TcpListener::bind((address, 0)).expect("a free port").local_addr().expect("its number").port();
-    let server = format!(
-        "ListenAddress {address}:{port}\nHostKey /etc/hs/host_key\nAuthorizedKeysFile /etc/hs/client_key.pub\n\
-         StrictModes no\nUsePAM no\nPasswordAuthentication no\nExposeAuthInfo yes\nPrintMotd no\nPrintLastLog no\n\
-         PidFile none\n"
+/// An sshd in it.
+fn sshd(home: &Home, namespace: &Namespace) -> Child {
+    let address = sshd::address();
+    sshd::client(home, "machine", address);
+    let write = format!(
+        "cat > /etc/hs/sshd_config <<'END'\nListenAddress {address}\nHostKey /etc/hs/host_key\n\
+         AuthorizedKeysFile /etc/hs/client_key.pub\n{}END",
+        sshd::SERVER
     );
-    let path = home.path().display();
-    let client = format!(
-        "Host machine\nHostName {address}\nPort {port}\nIdentityFile {path}/client_key\nIdentitiesOnly yes\n\
-         IdentityAgent none\nUserKnownHostsFile {path}/known_hosts\nGlobalKnownHostsFile /dev/null\nBatchMode yes\n\
-         LogLevel ERROR\n"
-    );
-    let key = std::fs::read_to_string(home.join("host_key.pub")).expect("a key");
-    std::fs::write(home.join("known_hosts"), format!("[{address}]:{port} {key}")).expect("written");
-    std::fs::write(home.join("ssh_config"), client).expect("written");
-    let write = format!("cat > /etc/hs/sshd_config <<'END'\n{server}END");
-    inside(home, init, "/bin/sh").args(["-c", &write]).ok();
-    let call = inside(home, init, "/usr/sbin/sshd").args(["-D", "-f", "/etc/hs/sshd_config", "-E", "/etc/hs/sshd.log"]);
-    let sshd = call.command().stdin(Stdio::null()).spawn().expect("nsenter runs");
-    wait_until("sshd listens", SOON, || TcpStream::connect(SocketAddrV4::new(address, port)).ok());
-    sshd
+    inside(home, namespace, "/bin/sh").args(["-c", &write]).ok();
+    let call = inside(home, namespace, "/usr/sbin/sshd");
+    sshd::start(&call.args(["-D", "-f", "/etc/hs/sshd_config", "-E", "/etc/hs/sshd.log"]), address)
 }

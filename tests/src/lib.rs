@@ -10,9 +10,11 @@
 
 pub mod call;
 pub mod home;
+pub mod namespace;
 pub mod process;
 pub mod programs;
 pub mod servers;
+pub mod sshd;
 pub mod stream;
 pub mod terminal;
 
