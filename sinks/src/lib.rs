@@ -10,12 +10,15 @@ mod error;
 pub mod events;
 pub mod fault;
 pub mod file;
+#[cfg(feature = "remote")]
 pub mod kafka;
 pub mod memory;
 mod ndjson;
 mod open;
 pub mod probe;
+#[cfg(feature = "remote")]
 mod runtime;
+#[cfg(feature = "remote")]
 pub mod s3;
 pub mod webhook;
 

@@ -7,15 +7,20 @@ use std::sync::Arc;
 use crate::address::{Address, Scheme};
 use crate::events::AsObjects;
 use crate::ndjson::NdjsonSink;
-use crate::webhook::WebhookSink;
-use crate::{EventSink, Result, Sink, Store, file, kafka, s3};
+use crate::{EventSink, Result, Sink, Store, file};
+#[cfg(feature = "remote")]
+use crate::{kafka, s3, webhook::WebhookSink};
 
 /// Opens the place that takes recordings.
 pub fn open_sink(address: &Address) -> Result<Arc<dyn Sink>> {
     match address.scheme() {
         Scheme::File => Ok(Arc::new(file::FileSink::open(address)?)),
+        #[cfg(feature = "remote")]
         Scheme::S3 => Ok(Arc::new(s3::S3Sink::open(address)?)),
+        #[cfg(feature = "remote")]
         Scheme::Kafka => Ok(Arc::new(kafka::KafkaSink::open(address)?)),
+        #[cfg(not(feature = "remote"))]
+        Scheme::S3 | Scheme::Kafka => Err(left_out(address)),
         Scheme::Http | Scheme::Https => Err(address.bad("a webhook takes events only: give it with --notify")),
     }
 }
@@ -24,8 +29,12 @@ pub fn open_sink(address: &Address) -> Result<Arc<dyn Sink>> {
 pub fn open_store(address: &Address) -> Result<Arc<dyn Store>> {
     match address.scheme() {
         Scheme::File => Ok(Arc::new(file::FileStore::open(address)?)),
+        #[cfg(feature = "remote")]
         Scheme::S3 => Ok(Arc::new(s3::S3Store::open(address)?)),
+        #[cfg(feature = "remote")]
         Scheme::Kafka => Ok(Arc::new(kafka::KafkaStore::open(address)?)),
+        #[cfg(not(feature = "remote"))]
+        Scheme::S3 | Scheme::Kafka => Err(left_out(address)),
         Scheme::Http | Scheme::Https => Err(address.bad("nothing can be read from a webhook")),
     }
 }
@@ -34,7 +43,16 @@ pub fn open_store(address: &Address) -> Result<Arc<dyn Store>> {
 pub fn open_notify(address: &Address) -> Result<Arc<dyn EventSink>> {
     match address.scheme() {
         Scheme::File => Ok(Arc::new(NdjsonSink::open(address)?)),
+        #[cfg(feature = "remote")]
         Scheme::Http | Scheme::Https => Ok(Arc::new(WebhookSink::open(address)?)),
+        #[cfg(not(feature = "remote"))]
+        Scheme::Http | Scheme::Https => Err(left_out(address)),
         Scheme::S3 | Scheme::Kafka => Ok(Arc::new(AsObjects(open_sink(address)?))),
     }
+}
+
+#[cfg(not(feature = "remote"))]
+fn left_out(address: &Address) -> crate::SinkError {
+    address
+        .bad("this program was built without what reaches S3, Kafka and webhooks: build it with the feature `remote`")
 }
