@@ -74,7 +74,7 @@ impl Live {
             choices: Choices {
                 recipients: Arc::new(plan.recipients.clone()),
                 input: config.input.mode,
-                stream_limit: (!plan.interactive).then_some(config.exec.stream_limit),
+                on_pipes: !plan.interactive,
                 on_terminal: true,
             },
         };

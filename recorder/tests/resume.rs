@@ -59,7 +59,7 @@ impl Place {
 
     fn choices(&self) -> Choices {
         let recipients = Arc::clone(&self.recipients);
-        Choices { recipients, input: InputMode::Off, stream_limit: None, on_terminal: false }
+        Choices { recipients, input: InputMode::Off, on_pipes: false, on_terminal: false }
     }
 
     fn begin(&self, services: &Services) -> Begun {

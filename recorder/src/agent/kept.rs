@@ -42,8 +42,6 @@ pub struct Kept {
     pub started: Timestamp,
     /// How typed input is recorded.
     pub input: InputMode,
-    /// Bytes of each stream that are recorded whole.
-    pub stream_limit: Option<u64>,
     /// Whether what is shown is recorded, and not only that there was a session.
     #[serde(default = "yes")]
     pub content: bool,
@@ -108,7 +106,6 @@ mod tests {
             out_of_reach: false,
             started: Timestamp::new(chrono::Utc::now()),
             input: InputMode::Masked,
-            stream_limit: None,
             content: true,
             idle_s: Some(60),
             duration_s: None,

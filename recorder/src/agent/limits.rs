@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use hansard_tee::{Message, Outcome};
+use hansard_tee::{Message, Outcome, Pipe};
 
 /// The warning comes so long before the end, in microseconds; sooner than half of a short limit never.
 const WARNING_US: u64 = 60_000_000;
@@ -70,7 +70,8 @@ impl Limits {
             && match message {
                 Message::Input { .. } | Message::InputEnd => true,
                 Message::Output { .. } => !self.sees_input,
-                Message::Resize { .. } => false,
+                Message::Passing { pipe, .. } => pipe == &Pipe::Input || !self.sees_input,
+                Message::Resize { .. } | Message::Rest { .. } => false,
             }
         {
             (idle.since_us, idle.warned) = (time_us, false);

@@ -247,7 +247,8 @@ impl Recorded {
         self.time_us = self.time_us.max(time_us.min(now_us().saturating_sub(self.start_us) + AHEAD_US));
         let length = match message {
             Message::Output { bytes, .. } | Message::Input { bytes, .. } => bytes.len() as u64,
-            Message::InputEnd | Message::Resize { .. } => 0,
+            Message::InputEnd | Message::Resize { .. } | Message::Passing { .. } => 0,
+            Message::Rest { rest, .. } => rest.tail.len() as u64,
         };
         self.limits.happens(self.time_us, &message);
         if !self.content {

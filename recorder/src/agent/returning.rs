@@ -83,7 +83,7 @@ fn take_up(shared: &Shared, kept: &Kept, id: SessionId, resume: &Resume) -> Resu
     let choices = Choices {
         recipients: Arc::clone(&shared.recipients),
         input: kept.input,
-        stream_limit: kept.stream_limit,
+        on_pipes: kept.kind != Kind::Interactive,
         on_terminal: false,
     };
     match shared.services.resume(id, size, elapsed_us(kept) / 1_000, WHY, &choices)? {

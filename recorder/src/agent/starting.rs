@@ -248,7 +248,7 @@ impl Start<'_> {
             choices: Choices {
                 recipients: Arc::clone(&shared.recipients),
                 input: mode,
-                stream_limit: stream_limit(config, program.kind),
+                on_pipes: program.kind != Kind::Interactive,
                 on_terminal: false,
             },
         };
@@ -304,7 +304,6 @@ impl Start<'_> {
             out_of_reach: is_safe && terminal.is_none(),
             started,
             input: mode,
-            stream_limit: stream_limit(config, program.kind),
             content,
             idle_s: decision.idle_timeout.map(|limit| limit.as_secs()),
             duration_s: decision.max_duration.map(|limit| limit.as_secs()),
@@ -319,6 +318,7 @@ impl Start<'_> {
             program: program.path.as_os_str().as_encoded_bytes().to_vec(),
             argv: program.argv.clone(),
             input: mode != InputMode::Off,
+            stream_limit: stream_limit(config, program.kind),
             grace_ms: u32::try_from(config.agent.grace.as_millis()).unwrap_or(u32::MAX),
             banner: Vec::new(),
         };

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use hansard_tee::{Message, Stream};
+use hansard_tee::{Message, Pipe, Rest, Stream};
 
 use super::segments::{shrink, wipe};
 
@@ -14,6 +14,8 @@ enum Kind {
     Input { hidden: bool },
     InputEnd,
     Resize { cols: u16, rows: u16 },
+    Passing { pipe: Pipe, total: u64 },
+    Rest { pipe: Pipe, from_us: u64, missing: u64, sha256: [u8; 32] },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +43,10 @@ impl Batch {
             Message::Input { bytes, hidden } => (Kind::Input { hidden }, bytes),
             Message::InputEnd => (Kind::InputEnd, &[][..]),
             Message::Resize { cols, rows } => (Kind::Resize { cols, rows }, &[][..]),
+            Message::Passing { pipe, total } => (Kind::Passing { pipe, total }, &[][..]),
+            Message::Rest { pipe, rest: Rest { from_us, missing, sha256, tail } } => {
+                (Kind::Rest { pipe, from_us, missing, sha256 }, tail)
+            }
         };
         self.bytes.extend_from_slice(bytes);
         self.items.push_back(Item { number, time_us, kind, len: bytes.len() });
@@ -55,6 +61,10 @@ impl Batch {
             Kind::Input { hidden } => Message::Input { bytes, hidden },
             Kind::InputEnd => Message::InputEnd,
             Kind::Resize { cols, rows } => Message::Resize { cols, rows },
+            Kind::Passing { pipe, total } => Message::Passing { pipe, total },
+            Kind::Rest { pipe, from_us, missing, sha256 } => {
+                Message::Rest { pipe, rest: Rest { from_us, missing, sha256, tail: bytes } }
+            }
         };
         Some((item.number, item.time_us, message))
     }

@@ -1,21 +1,13 @@
-//! Event lines of what a session is given: streams, bounded ones, input that masking let through.
+//! Event lines of what a session is given: streams, what is said of bounded ones, input that masking let through.
 //!
 //! Not for when they are written: `session`.
 
+use hansard_schemas::Digest;
 use hansard_schemas::cast::{Code, Encoder, Gap, GapWhat, GapWhy};
 use hansard_schemas::session::Streams;
+use hansard_tee::{Pipe, Rest};
 
-use super::bounded::Bounded;
 use super::masking::Release;
-
-/// How much of each stream is recorded.
-#[derive(Debug)]
-pub(super) enum Bounds {
-    /// A terminal: no limit.
-    None,
-    /// Pipes: each stream has one.
-    Each(Box<[Bounded; 3]>),
-}
 
 /// Bytes of one stream.
 pub(super) fn stream(
@@ -49,36 +41,41 @@ pub(super) fn released(encoder: &mut Encoder, lines: &mut Vec<u8>, streams: &mut
     }
 }
 
-/// The same, up to the stream's limit.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "borrows of the parts of one recorder, apart so that a closure can hold them"
-)]
-pub(super) fn bounded(
-    bounds: &mut Bounds,
-    index: usize,
-    code: Code,
-    what: GapWhat,
-    t_ms: u64,
-    bytes: &[u8],
-    encoder: &mut Encoder,
-    lines: &mut Vec<u8>,
-    streams: &mut Streams,
-) {
-    let Bounds::Each(each) = bounds else {
-        return stream(encoder, lines, streams, code, t_ms, bytes);
-    };
-    let (head, reached) = each[index].push(t_ms, bytes);
-    if head > 0 {
-        stream(encoder, lines, streams, code, t_ms, &bytes[..head]);
+/// Of a pipe that is over its limit: it is, or that and what it came to.
+pub(super) struct Over {
+    /// Of all its bytes, at the last word.
+    pub(super) total: u64,
+    /// Event time at which the limit was reached.
+    pub(super) from_ms: u64,
+}
+
+/// How a pipe is called in lines and gaps.
+pub(super) fn of_pipe(pipe: Pipe) -> (usize, Code, GapWhat) {
+    match pipe {
+        Pipe::Output => (0, Code::Output, GapWhat::Output),
+        Pipe::Error => (1, Code::Error, GapWhat::Error),
+        Pipe::Input => (2, Code::Input, GapWhat::Input),
     }
-    if reached {
-        // Said at once: should the recorder be killed, the recording does not end as if nothing more had come.
-        let mut gap = Gap::new(what, GapWhy::Bounded);
-        gap.from_ms = Some(t_ms);
-        gap.note = Some("the limit of this stream is reached".into());
-        if let Ok(data) = gap.to_data() {
-            encoder.text(lines, Code::Gap, t_ms, &data);
+}
+
+/// The limit of a pipe is reached. Said at once: should the recorder or its tee be killed, the recording does not end as if
+/// nothing more had come.
+pub(super) fn limit_reached(what: GapWhat, t_ms: u64) -> Gap {
+    let mut gap = Gap::new(what, GapWhy::Bounded);
+    gap.from_ms = Some(t_ms);
+    gap.note = Some("the limit of this stream is reached".into());
+    gap
+}
+
+/// What is missing of a pipe; `rest` where its tee said so at the end.
+pub(super) fn over_limit(what: GapWhat, from_ms: u64, to_ms: u64, rest: Result<&Rest<'_>, u64>) -> Gap {
+    let mut gap = Gap::new(what, GapWhy::Bounded);
+    (gap.from_ms, gap.to_ms) = (Some(from_ms), Some(to_ms));
+    match rest {
+        Ok(rest) => (gap.bytes, gap.sha256) = (Some(rest.missing), Some(Digest(rest.sha256))),
+        Err(total) => {
+            gap.note = Some(format!("the end of this stream is not known; at least {total} bytes of it came"));
         }
     }
+    gap
 }

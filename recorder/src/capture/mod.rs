@@ -3,7 +3,6 @@
 //! The relay itself, and everything that touches the terminal, is `hansard_tee`.
 
 pub mod batch;
-pub mod bounded;
 mod bulk;
 pub mod clock;
 pub mod epoch;

@@ -27,6 +27,8 @@ use crate::journal::sync::GroupSync;
 /// each block and the lost context of compression are worth the second pass; and only typing and what it echoes comes
 /// in such pieces.
 const JOIN_BELOW: u64 = 4 << 10;
+/// Fewer blocks are left as they are: a second pass costs more than it saves, and most commands print nothing.
+const JOIN_BLOCKS: u64 = 5;
 /// Stored bytes above which it is not: a second pass over bulk output would take a core from it.
 const JOIN_STORED: u64 = 1 << 20;
 
@@ -409,7 +411,9 @@ impl Segments {
             stop,
         };
         let blocks = open.writer.blocks();
-        let small = blocks > 1 && open.writer.line_bytes() < blocks * JOIN_BELOW && open.writer.stored() < JOIN_STORED;
+        let small = blocks >= JOIN_BLOCKS
+            && open.writer.line_bytes() < blocks * JOIN_BELOW
+            && open.writer.stored() < JOIN_STORED;
         let closed = open.writer.finish(&footer, &mut self.out).map_err(fatal)?;
         self.finishing = Some(CloseJob {
             number: open.number,

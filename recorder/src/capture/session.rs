@@ -8,18 +8,16 @@ mod saying;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hansard_schemas::Digest;
 use hansard_schemas::cast::{Code, Gap, GapWhat, GapWhy, Size};
 use hansard_schemas::limits;
 use hansard_schemas::session::Stop;
-use hansard_tee::{Message, Reply, StandIn, Stream};
+use hansard_tee::{Message, Pipe, Reply, Rest, StandIn};
 
 use super::batch::Batch;
-use super::bounded::Bounded;
 use super::clock::{Change, Watch};
 use super::hold::Hold;
 use super::lagging::{LagBounds, Lagging};
-use super::lines::{Bounds, bounded, released, stream};
+use super::lines::{Over, limit_reached, of_pipe, over_limit, released, stream};
 use super::masking::{Masking, Release};
 use super::quota::{Measured, Quota, Room};
 use super::segments::{Blocked, Segments};
@@ -59,7 +57,9 @@ enum Ending {
 pub struct Session {
     segments: Segments,
     input: InputState,
-    bounds: Bounds,
+    on_pipes: bool,
+    /// Pipes that are over their limits, and have not said yet what they came to.
+    over: [Option<Over>; 3],
     clocks: Watch,
     quota: Measured,
     lagging: Lagging,
@@ -85,25 +85,16 @@ pub struct Session {
     replies: VecDeque<Reply>,
 }
 
-fn place(stream: Stream) -> (usize, Code, GapWhat) {
-    match stream {
-        Stream::Output => (0, Code::Output, GapWhat::Output),
-        Stream::Error => (1, Code::Error, GapWhat::Error),
-    }
-}
-
-const INPUT: usize = 2;
-
 /// Of output that nobody got.
 const UNSHOWN: &str = "held when the session ended, and never shown";
 
 impl Session {
-    /// Over its open segments. `masking` where typed input is to be masked; `limit` bounds each stream of a session
+    /// Over its open segments. `masking` where typed input is to be masked; `on_pipes` for a session
     /// without a terminal.
     pub fn new(
         segments: Segments,
         masking: Option<Masking>,
-        limit: Option<u64>,
+        on_pipes: bool,
         quota: Quota,
         lag: LagBounds,
         stall: Arc<Flag>,
@@ -112,8 +103,8 @@ impl Session {
         Self {
             segments,
             input: masking.map_or(InputState::On, |m| InputState::Masked(Box::new(m))),
-            bounds: limit
-                .map_or(Bounds::None, |n| Bounds::Each(Box::new([Bounded::new(n), Bounded::new(n), Bounded::new(n)]))),
+            on_pipes,
+            over: [None, None, None],
             clocks: Watch::new(),
             quota: Measured::new(quota),
             lagging: Lagging::new(lag),
@@ -311,22 +302,22 @@ impl Session {
     }
 
     fn stage_lines(&mut self, t_ms: u64, message: &Message<'_>) {
-        let (segments, bounds) = (&mut self.segments, &mut self.bounds);
+        let segments = &mut self.segments;
         match *message {
-            Message::Output { stream, bytes } => {
+            Message::Output { stream: from, bytes } => {
                 let mut release = Vec::new();
                 if let InputState::Masked(masking) = &mut self.input {
                     masking.output(bytes, &mut release);
                 }
-                let (index, code, what) = place(stream);
+                let (_, code, _) = of_pipe(from.into());
                 segments.stage(|encoder, lines, streams| {
                     released(encoder, lines, streams, release);
-                    bounded(bounds, index, code, what, t_ms, bytes, encoder, lines, streams);
+                    stream(encoder, lines, streams, code, t_ms, bytes);
                 });
             }
             Message::Input { bytes, hidden } => match &mut self.input {
                 InputState::On => segments.stage(|encoder, lines, streams| {
-                    bounded(bounds, INPUT, Code::Input, GapWhat::Input, t_ms, bytes, encoder, lines, streams);
+                    stream(encoder, lines, streams, Code::Input, t_ms, bytes);
                 }),
                 InputState::Masked(masking) => {
                     let mut release = Vec::new();
@@ -340,7 +331,32 @@ impl Session {
                 segments.set_size(size);
                 self.stage_text(Code::Resize, t_ms, &size.to_string());
             }
+            Message::Passing { pipe, total } => self.stage_passing(t_ms, pipe, total),
+            Message::Rest { pipe, rest } => self.stage_rest(t_ms, pipe, &rest),
         }
+    }
+
+    fn stage_passing(&mut self, t_ms: u64, pipe: Pipe, total: u64) {
+        let (index, _, what) = of_pipe(pipe);
+        match self.over.get_mut(index) {
+            Some(Some(over)) => over.total = total,
+            Some(none) => {
+                *none = Some(Over { total, from_ms: t_ms });
+                self.stage_gap(t_ms, &limit_reached(what, t_ms));
+            }
+            None => {}
+        }
+    }
+
+    fn stage_rest(&mut self, t_ms: u64, pipe: Pipe, rest: &Rest<'_>) {
+        let (index, code, what) = of_pipe(pipe);
+        self.over.iter_mut().skip(index).take(1).for_each(|over| *over = None);
+        self.stage_gap(t_ms, &over_limit(what, (rest.from_us / 1_000).min(t_ms), t_ms, Ok(rest)));
+        if pipe == Pipe::Input && matches!(self.input, InputState::Masked(_)) {
+            // Nobody has looked through it for secrets.
+            return;
+        }
+        self.segments.stage(|encoder, lines, streams| stream(encoder, lines, streams, code, t_ms, rest.tail));
     }
 
     fn stage_text(&mut self, code: Code, t_ms: u64, text: &str) {
@@ -352,7 +368,7 @@ impl Session {
     /// A text of the recorder's own, which the terminal gets, or standard error where there is none.
     fn stage_notice(&mut self, t_ms: u64, text: &str) {
         self.stage_text(Code::Marker, t_ms, "shown by the recorder");
-        let code = if matches!(self.bounds, Bounds::None) { Code::Output } else { Code::Error };
+        let code = if self.on_pipes { Code::Error } else { Code::Output };
         self.segments.stage(|encoder, lines, streams| {
             stream(encoder, lines, streams, code, t_ms, text.as_bytes());
         });
@@ -515,18 +531,12 @@ impl Session {
             self.stage_released(release);
         }
         self.stage_dropped(t_ms);
-        let kinds = [(Code::Output, GapWhat::Output), (Code::Error, GapWhat::Error), (Code::Input, GapWhat::Input)];
-        let bounds = std::mem::replace(&mut self.bounds, Bounds::None);
-        let each = if let Bounds::Each(each) = bounds { each.into_iter().collect() } else { Vec::new() };
-        for (bounds, (code, what)) in each.into_iter().zip(kinds) {
-            let Some(rest) = bounds.finish() else { continue };
-            let mut gap = Gap::new(what, GapWhy::Bounded);
-            gap.bytes = Some(rest.missing);
-            gap.from_ms = Some(rest.from_ms);
-            gap.to_ms = Some(t_ms);
-            gap.sha256 = Some(Digest(rest.sha256));
-            self.stage_gap(t_ms, &gap);
-            self.segments.stage(|encoder, lines, streams| stream(encoder, lines, streams, code, t_ms, &rest.tail));
+        for pipe in [Pipe::Output, Pipe::Error, Pipe::Input] {
+            // Its tee was killed before it could say what it came to.
+            let (index, _, what) = of_pipe(pipe);
+            if let Some(over) = self.over.get_mut(index).and_then(Option::take) {
+                self.stage_gap(t_ms, &over_limit(what, over.from_ms, t_ms, Err(over.total)));
+            }
         }
         self.stage_text(Code::Exit, t_ms, &stop.status.to_string());
     }
@@ -536,6 +546,7 @@ impl Session {
 pub(super) fn length(message: &Message<'_>) -> usize {
     match message {
         Message::Output { bytes, .. } | Message::Input { bytes, .. } => bytes.len(),
-        Message::InputEnd | Message::Resize { .. } => 0,
+        Message::Rest { rest, .. } => rest.tail.len(),
+        Message::InputEnd | Message::Resize { .. } | Message::Passing { .. } => 0,
     }
 }

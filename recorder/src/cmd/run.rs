@@ -128,7 +128,7 @@ fn on_terminal(
         eprintln!("hansard-record: session {} is recorded", live.session());
     }
     let clock = Clock::start();
-    let exit = hansard_tee::interactive(command, &mut live.recorder, &Options { input, clock });
+    let exit = hansard_tee::interactive(command, &mut live.recorder, &Options { input, clock, limit: None });
     drop(guardian);
     finish(live, clock, exit, quiet)
 }
@@ -146,7 +146,7 @@ fn on_pipes(
     let status = hansard_tee::exec_front(command, input, |worker| {
         let recorded = Live::start(plan, sinks, notify).and_then(|mut live| {
             let clock = Clock::start();
-            let exit = worker.relay(&mut live.recorder, clock);
+            let exit = worker.relay(&mut live.recorder, clock, Some(plan.config.exec.stream_limit));
             finish(live, clock, exit, quiet)
         });
         recorded.unwrap_or_else(|failure| {

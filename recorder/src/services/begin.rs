@@ -39,8 +39,8 @@ pub struct Choices {
     pub recipients: Arc<Recipients>,
     /// How typed input is recorded.
     pub input: InputMode,
-    /// Bytes of each stream that are recorded whole; for sessions without a terminal.
-    pub stream_limit: Option<u64>,
+    /// The session has pipes, and no terminal.
+    pub on_pipes: bool,
     /// This process's terminal is the session's: it is told there when the disk does not answer.
     pub on_terminal: bool,
 }
@@ -107,7 +107,7 @@ impl Services {
         sync_dir(&self.spool.sessions()).map_err(io("sync", &self.spool.sessions()))?;
         let entry = self.chain.append(Kind::Start { session, signer: signer.public(), identity })?;
         let line = String::from_utf8_lossy(entry.line.trim_ascii_end()).into_owned();
-        outbox::started(&dir, &about, &entry).map_err(io("write the event of the start in", dir.path()))?;
+        outbox::owe_started(&dir, &about, &entry);
 
         let dir = Arc::new(dir);
         let consignment = self.shipping.register(&dir, &places);
@@ -167,7 +167,7 @@ impl Services {
         let masking = (choices.input == InputMode::Masked).then(|| Masking::new(Arc::clone(&self.prompts)));
         let quota = Quota { usage: Arc::clone(&self.usage), bytes: config.spool.quota, full: config.spool.full };
         let lag = LagBounds { lag: consignment.lag(), behind: config.ship.behind, max: config.ship.max_lag };
-        Session::new(segments, masking, choices.stream_limit, quota, lag, Arc::clone(stall))
+        Session::new(segments, masking, choices.on_pipes, quota, lag, Arc::clone(stall))
     }
 
     /// Addresses of the places that it goes to, with what is required of them.

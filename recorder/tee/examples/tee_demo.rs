@@ -1,6 +1,6 @@
 //! Tees a program to plain files: what the integration tests run, and the least a recorder can do.
 //!
-//! `tee_demo [--exec | --front | --guard] [--input] [--full-ms FROM TO] [--late-us US] [--fatal-after BYTES] [--end-ms MS] [--panic] [--agent SOCKET] OUT PROGRAM ARG…`
+//! `tee_demo [--exec | --front | --guard] [--input] [--full-ms FROM TO] [--late-us US] [--fatal-after BYTES] [--end-ms MS] [--limit BYTES] [--panic] [--agent SOCKET] OUT PROGRAM ARG…`
 //! writes OUT.o, OUT.e and OUT.i (streams), OUT.log (the other messages), OUT.exit (how it ended);
 //! with an agent, all but the last is the agent's.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -26,6 +26,7 @@ struct Arguments {
     full_us: (u64, u64),
     fatal_after: Option<u64>,
     end_us: Option<u64>,
+    limit: Option<u64>,
     agent: Option<String>,
     out: String,
 }
@@ -36,6 +37,8 @@ enum Kept {
     Input(Vec<u8>, bool),
     InputEnd,
     Resize(u16, u16),
+    Passing,
+    Rest(Vec<u8>),
 }
 
 impl Kept {
@@ -45,6 +48,8 @@ impl Kept {
             Message::Input { bytes, hidden } => Self::Input(bytes.to_vec(), hidden),
             Message::InputEnd => Self::InputEnd,
             Message::Resize { cols, rows } => Self::Resize(cols, rows),
+            Message::Passing { .. } => Self::Passing,
+            Message::Rest { rest, .. } => Self::Rest(rest.tail.to_vec()),
         }
     }
 }
@@ -91,6 +96,8 @@ impl Files {
             }
             Kept::InputEnd => writeln!(self.log, "end"),
             Kept::Resize(cols, rows) => writeln!(self.log, "size {cols}x{rows}"),
+            Kept::Passing => writeln!(self.log, "passing"),
+            Kept::Rest(tail) => writeln!(self.log, "rest with a tail of {} bytes", tail.len()),
         }
     }
 
@@ -228,6 +235,7 @@ fn main() {
             "--late-us" => arguments.late = Some(Duration::from_micros(text(&mut words).parse().unwrap())),
             "--fatal-after" => arguments.fatal_after = Some(text(&mut words).parse().unwrap()),
             "--agent" => arguments.agent = Some(text(&mut words)),
+            "--limit" => arguments.limit = Some(text(&mut words).parse().unwrap()),
             "--end-ms" => arguments.end_us = Some(text(&mut words).parse::<u64>().unwrap() * 1000),
             out => break out.to_owned(),
         }
@@ -235,12 +243,12 @@ fn main() {
     let _guardian = arguments.guard.then(|| hansard_tee::Guardian::start().unwrap());
     let command = Command::new(words.next().unwrap()).args(words);
     let input = if arguments.input { InputCapture::On } else { InputCapture::Off };
-    let options = Options { input, clock: Clock::start() };
+    let options = Options { input, clock: Clock::start(), limit: arguments.limit };
     let out = arguments.out.clone();
     let status = if arguments.front {
         let work = |worker: &mut hansard_tee::Worker| {
             let mut recorder = recorder(&arguments, options.clock);
-            conclude(&out, worker.relay(recorder.as_mut(), options.clock))
+            conclude(&out, worker.relay(recorder.as_mut(), options.clock, options.limit))
         };
         hansard_tee::exec_front(&command, input, work).unwrap().code
     } else {

@@ -30,7 +30,7 @@ pub fn exec(command: &Command, recorder: &mut dyn Recorder, options: &Options) -
     let program = command.prepare().map_err(|e| TeeError::of_exec(&command.program, e))?;
     let signals = Signals::new()?;
     let (theirs, ours) = pipes(options.input).attempt("make pipes")?;
-    let streams = Streams::new(ours).attempt("open the standard streams")?;
+    let streams = Streams::new(ours, options.limit).attempt("open the standard streams")?;
     let mut relay = Relay { link: Link::new(recorder, options.clock), streams, told_open: false };
     if let Some(outcome) = relay.tick()? {
         return Ok(Exit { status: 125, signal: None, outcome, left_behind: Vec::new() });
@@ -101,10 +101,12 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    pub(crate) fn new(ours: Ours) -> io::Result<Self> {
-        let output = ours.output.map(|from| Lane::new(Stream::Output, from, rustix::stdio::stdout())).transpose()?;
-        let error = ours.error.map(|from| Lane::new(Stream::Error, from, rustix::stdio::stderr())).transpose()?;
-        Ok(Self { lanes: [output, error], feed: ours.input.map(Feed::new).transpose()? })
+    /// `limit` bytes of each are recorded as they come.
+    pub(crate) fn new(ours: Ours, limit: Option<u64>) -> io::Result<Self> {
+        let lane = |stream, from, to| Lane::new(stream, from, to, limit);
+        let output = ours.output.map(|from| lane(Stream::Output, from, rustix::stdio::stdout())).transpose()?;
+        let error = ours.error.map(|from| lane(Stream::Error, from, rustix::stdio::stderr())).transpose()?;
+        Ok(Self { lanes: [output, error], feed: ours.input.map(|to| Feed::new(to, limit)).transpose()? })
     }
 
     fn lanes(&self) -> impl Iterator<Item = &Lane> {
@@ -134,14 +136,31 @@ pub(crate) struct Relay<'r> {
 impl Relay<'_> {
     /// Relays until the child is gone and its output closed (`None`), or the recorder ends the session.
     pub(crate) fn run(&mut self, keeper: &mut impl Keeper) -> Result<Option<Outcome>, TeeError> {
+        let outcome = self.relay(keeper);
+        self.tell_rests();
+        outcome
+    }
+
+    /// What pipes came to that went over their limits, once of each.
+    fn tell_rests(&mut self) {
+        self.streams.lanes.iter_mut().flatten().for_each(|lane| lane.finish(&mut self.link));
+        self.streams.feed.iter_mut().for_each(|feed| feed.finish(&mut self.link));
+    }
+
+    fn relay(&mut self, keeper: &mut impl Keeper) -> Result<Option<Outcome>, TeeError> {
         loop {
             self.link.look_at_clock();
             if keeper.is_gone() {
                 if let Some(mut feed) = self.streams.feed.take() {
                     feed.stop();
+                    feed.finish(&mut self.link);
                 }
                 self.link.last();
-                if self.link.lets_go() || self.streams.lanes().all(Lane::is_done) && self.link.is_settled() {
+                let done = self.streams.lanes().all(Lane::is_done);
+                if done {
+                    self.tell_rests();
+                }
+                if self.link.lets_go() || done && self.link.is_settled() {
                     return Ok(None);
                 }
             }
@@ -219,7 +238,7 @@ impl Relay<'_> {
                 (Passed::Input, Some(feed)) => feed.accepted(),
                 (Passed::InputEnd, Some(feed)) => feed.end_accepted(),
                 // The child is gone; or a size, which only terminals have.
-                (Passed::Input | Passed::InputEnd | Passed::Resize, _) => {}
+                (Passed::Input | Passed::InputEnd | Passed::Resize | Passed::Fact, _) => {}
             }
         }
         lanes.iter_mut().flatten().for_each(Lane::write);

@@ -11,9 +11,10 @@ use rustix::fs::{FileType, OFlags, SeekFrom, fstat, seek};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
+use crate::bound::Bound;
 use crate::link::Link;
-use crate::message::Message;
-use crate::outlet::{duplicate, reopen};
+use crate::message::{Message, Pipe};
+use crate::outlet::{self, duplicate, reopen};
 use crate::queue::Queue;
 use crate::sys;
 
@@ -31,6 +32,9 @@ pub(crate) struct Feed {
     /// It is submitted.
     submitted: bool,
     queue: Queue,
+    bound: Option<Bound>,
+    /// Beyond its limit.
+    passing: bool,
     end: End,
 }
 
@@ -51,8 +55,8 @@ pub(crate) struct Places {
 }
 
 impl Feed {
-    /// From our standard input to this pipe.
-    pub(crate) fn new(to: OwnedFd) -> io::Result<Self> {
+    /// From our standard input to this pipe; so many bytes are recorded as they come.
+    pub(crate) fn new(to: OwnedFd, limit: Option<u64>) -> io::Result<Self> {
         let stdin = rustix::stdio::stdin();
         let kind = FileType::from_raw_mode(fstat(stdin)?.st_mode);
         let own = match kind {
@@ -71,6 +75,8 @@ impl Feed {
             held: Vec::new(),
             submitted: false,
             queue: Queue::default(),
+            bound: limit.map(|limit| Bound::new(Pipe::Input, limit)),
+            passing: false,
             end: End::NotYet,
         })
     }
@@ -103,8 +109,19 @@ impl Feed {
             self.read();
         }
         if !self.held.is_empty() && !self.submitted {
-            self.submitted = true;
-            link.submit(Message::Input { bytes: &self.held, hidden: false });
+            let mut head = self.held.len();
+            if let Some(bound) = &mut self.bound {
+                head = head.min(bound.room());
+                bound.push(&self.held, link.now_us);
+            }
+            match self.held.get(..head) {
+                Some([]) | None => self.pass(),
+                Some(bytes) => {
+                    self.submitted = true;
+                    link.submit(Message::Input { bytes, hidden: false });
+                }
+            }
+            self.bound.iter_mut().for_each(|bound| bound.tell(link));
         }
         if self.end == End::Seen && self.held.is_empty() {
             self.end = End::Submitted;
@@ -112,10 +129,19 @@ impl Feed {
         }
     }
 
+    /// What was read need not be accepted.
+    fn pass(&mut self) {
+        if !std::mem::replace(&mut self.passing, true)
+            && let Some(to) = &self.to
+        {
+            outlet::widen(to);
+        }
+        self.accepted();
+    }
+
     /// What was submitted is accepted.
     pub(crate) fn accepted(&mut self) {
-        self.queue.push(&self.held);
-        self.held.clear();
+        self.queue.append(&mut self.held);
         self.submitted = false;
     }
 
@@ -124,15 +150,17 @@ impl Feed {
         self.end = End::Accepted;
     }
 
+    /// Nothing of it is relayed any more: the recorder hears what it came to, where it does not have all of it.
+    pub(crate) fn finish(&mut self, link: &mut Link<'_>) {
+        self.bound.take().into_iter().for_each(|bound| bound.finish(link));
+    }
+
     fn read(&mut self) {
         self.held.reserve_exact(READ_BYTES);
         let result = match self.kind {
             FileType::Socket => {
-                let mut bytes = vec![0; READ_BYTES];
-                rustix::net::recv(&self.from, &mut bytes[..], RecvFlags::DONTWAIT).map(|(count, _)| {
-                    self.held.extend_from_slice(bytes.get(..count).unwrap_or_default());
-                    count
-                })
+                let room = rustix::buffer::spare_capacity(&mut self.held);
+                rustix::net::recv(&self.from, room, RecvFlags::DONTWAIT).map(|(count, _)| count)
             }
             _ => rustix::io::read(&self.from, rustix::buffer::spare_capacity(&mut self.held)),
         };

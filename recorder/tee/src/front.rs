@@ -223,10 +223,11 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Has the command started, and relays until it has ended and its output is closed. To be called once.
-    pub fn relay(&mut self, recorder: &mut dyn Recorder, clock: Clock) -> Result<Exit, TeeError> {
+    /// Has the command started, and relays until it has ended and its output is closed. `limit` bytes of each pipe are
+    /// submitted. To be called once.
+    pub fn relay(&mut self, recorder: &mut dyn Recorder, clock: Clock, limit: Option<u64>) -> Result<Exit, TeeError> {
         let ours = self.ours.take().ok_or_else(|| TeeError::Recorder("the session has been relayed already".into()))?;
-        let streams = Streams::new(ours).attempt("open the standard streams")?;
+        let streams = Streams::new(ours, limit).attempt("open the standard streams")?;
         let mut relay = Relay { link: Link::new(recorder, clock), streams, told_open: false };
         if let Some(outcome) = relay.tick()? {
             return Ok(exit(Some(Gone { status: WORKER_LOST, signal: None }), Some(outcome)));

@@ -39,6 +39,9 @@ pub struct Options {
     pub input: InputCapture,
     /// Whose time goes with every message.
     pub clock: Clock,
+    /// How many bytes of each pipe are submitted; of what comes after them, the recorder hears what it came to. A terminal
+    /// has no limit.
+    pub limit: Option<u64>,
 }
 
 /// Runs the program on a terminal of its own until it ends, or the session has to.
@@ -298,7 +301,7 @@ impl Session<'_> {
                     self.size = if owed { SizeState::Owed } else { SizeState::Recorded };
                 }
                 // Only exec sessions have one.
-                Passed::InputEnd => {}
+                Passed::InputEnd | Passed::Fact => {}
             }
         }
         self.show();

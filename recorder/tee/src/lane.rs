@@ -7,9 +7,10 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags};
 
+use crate::bound::Bound;
 use crate::link::Link;
 use crate::message::{Message, Stream};
-use crate::outlet::Outlet;
+use crate::outlet::{self, Outlet};
 use crate::passage::{Due, Passage};
 
 /// A stream on its way.
@@ -18,6 +19,9 @@ pub(crate) struct Lane {
     from: Option<OwnedFd>,
     to: Option<Outlet>,
     passage: Passage,
+    bound: Option<Bound>,
+    /// Beyond its limit.
+    passing: bool,
     pub(crate) gather_us: Option<u64>,
 }
 
@@ -29,11 +33,13 @@ pub(crate) struct Places {
 }
 
 impl Lane {
-    pub(crate) fn new(stream: Stream, from: OwnedFd, to: BorrowedFd<'_>) -> io::Result<Self> {
+    /// Of which so many bytes are recorded as they come.
+    pub(crate) fn new(stream: Stream, from: OwnedFd, to: BorrowedFd<'_>, limit: Option<u64>) -> io::Result<Self> {
         // The pipe's other end is another open file, so this does not reach the child.
         rustix::io::ioctl_fionbio(&from, true)?;
         let to = Some(Outlet::new(to)?);
-        Ok(Self { stream, from: Some(from), to, passage: Passage::new(), gather_us: None })
+        let bound = limit.map(|limit| Bound::new(stream.into(), limit));
+        Ok(Self { stream, from: Some(from), to, passage: Passage::new(), bound, passing: false, gather_us: None })
     }
 
     /// Nothing more comes, and all that came is recorded and written.
@@ -89,6 +95,17 @@ impl Lane {
     pub(crate) fn submit(&mut self, link: &mut Link<'_>) {
         self.gather_us = None;
         while link.has_room() {
+            let room = self.bound.as_ref().map_or(usize::MAX, Bound::room);
+            if let Some(bound) = self.bound.as_mut().filter(|_| room == 0) {
+                if !std::mem::replace(&mut self.passing, true)
+                    && let Some(from) = &self.from
+                {
+                    outlet::widen(from);
+                }
+                bound.push(self.passage.front(self.passage.gathered()), link.now_us);
+                self.passage.pass_on();
+                return bound.tell(link);
+            }
             match self.passage.due(link.now_us, self.from.is_none()) {
                 Due::Nothing => return,
                 Due::At(us) => {
@@ -96,11 +113,19 @@ impl Lane {
                     return;
                 }
                 Due::Now(count) => {
-                    link.submit(Message::Output { stream: self.stream, bytes: self.passage.front(count) });
+                    let count = count.min(room);
+                    let bytes = self.passage.front(count);
+                    self.bound.iter_mut().for_each(|bound| bound.push(bytes, link.now_us));
+                    link.submit(Message::Output { stream: self.stream, bytes });
                     self.passage.submitted(count, link.now_us);
                 }
             }
         }
+    }
+
+    /// Nothing of it is relayed any more: the recorder hears what it came to, where it does not have all of it.
+    pub(crate) fn finish(&mut self, link: &mut Link<'_>) {
+        self.bound.take().into_iter().for_each(|bound| bound.finish(link));
     }
 
     /// So many bytes of what was submitted are accepted.

@@ -5,6 +5,7 @@
 //! who may record: this crate knows none of that and has the smallest possible dependency tree.
 
 mod agent;
+mod bound;
 mod child;
 mod clock;
 mod command;
@@ -41,7 +42,9 @@ pub use front::{Status, Worker, exec_front};
 pub use guardian::Guardian;
 pub use interactive::{Options, interactive};
 pub use memory::{lock_all_memory, lock_memory};
-pub use message::{Exit, InputCapture, LeftBehind, Message, Outcome, Recorder, Reply, Stream, WINDOW_BYTES};
+pub use message::{
+    Exit, InputCapture, LeftBehind, Message, Outcome, Pipe, Recorder, Reply, Rest, Stream, WINDOW_BYTES,
+};
 pub use signals::{end_by, prepare, release};
 pub use stand_in::StandIn;
 pub use surroundings::{set_shell_variable, ssh_user_auth};

@@ -27,6 +27,8 @@ pub(crate) enum Passed {
     InputEnd,
     /// The size is recorded.
     Resize,
+    /// It is recorded, and nothing waits for that.
+    Fact,
     /// The recorder's own text is to be shown.
     Notice(String),
 }
@@ -94,6 +96,7 @@ impl<'r> Link<'r> {
             Message::Input { .. } => Passed::Input,
             Message::InputEnd => Passed::InputEnd,
             Message::Resize { .. } => Passed::Resize,
+            Message::Passing { .. } | Message::Rest { .. } => Passed::Fact,
         };
         self.number += 1;
         self.stirred = true;

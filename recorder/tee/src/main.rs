@@ -110,13 +110,14 @@ fn record(recorder: Option<Agent>, welcome: &Welcome, clock: Clock, terminal: bo
         tell(&e.to_string());
         return (e.status(), None);
     };
+    let limit = welcome.stream_limit;
     let input = if welcome.input { InputCapture::On } else { InputCapture::Off };
     if terminal {
-        let ended = interactive(&command, &mut agent, &Options { input, clock });
+        let ended = interactive(&command, &mut agent, &Options { input, clock, limit: None });
         return finish(&mut agent, ended);
     }
     let fronted = exec_front(&command, input, move |worker| {
-        let ended = worker.relay(&mut agent, clock);
+        let ended = worker.relay(&mut agent, clock, limit);
         finish(&mut agent, ended).0
     });
     match fronted {

@@ -18,6 +18,39 @@ pub enum Stream {
     Error,
 }
 
+/// One of a session's pipes, where there is no terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pipe {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
+    /// Standard input.
+    Input,
+}
+
+impl From<Stream> for Pipe {
+    fn from(stream: Stream) -> Self {
+        match stream {
+            Stream::Output => Self::Output,
+            Stream::Error => Self::Error,
+        }
+    }
+}
+
+/// What a pipe came to that went over its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest<'a> {
+    /// When the limit was reached, in microseconds of the session.
+    pub from_us: u64,
+    /// Bytes neither in the head, which was submitted, nor in the tail.
+    pub missing: u64,
+    /// SHA-256 of all bytes of the pipe.
+    pub sha256: [u8; 32],
+    /// The last bytes, at most 64 KiB.
+    pub tail: &'a [u8],
+}
+
 /// One thing to record, in the order in which it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
@@ -43,6 +76,20 @@ pub enum Message<'a> {
         cols: u16,
         /// Rows.
         rows: u16,
+    },
+    /// A pipe is over its limit: what comes from here on passes without being submitted. Again once a second while it does.
+    Passing {
+        /// Which.
+        pipe: Pipe,
+        /// All its bytes until now.
+        total: u64,
+    },
+    /// What a pipe that went over its limit came to; at the session's end.
+    Rest {
+        /// Which.
+        pipe: Pipe,
+        /// What it came to.
+        rest: Rest<'a>,
     },
 }
 

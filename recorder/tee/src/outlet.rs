@@ -13,6 +13,9 @@ use rustix::net::SendFlags;
 /// A shared pipe that is ready takes this much at once (PIPE_BUF), and a terminal is not held up longer by it.
 const SMALL: usize = 4096;
 
+/// Bytes of a pipe in bulk.
+const WIDE: usize = 256 * 1024;
+
 enum Way {
     /// Our own open file, non-blocking.
     Own,
@@ -81,6 +84,12 @@ pub(crate) fn reopen(fd: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> 
 /// Another descriptor of the same open file, above the standard ones and close-on-exec.
 pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(rustix::io::fcntl_dupfd_cloexec(fd, 3)?)
+}
+
+/// Makes a pipe of ours hold more, for bulk: each time that it is full or empty costs a change of processes.
+pub(crate) fn widen(pipe: &OwnedFd) {
+    // Refused to a user who has many such; it works as it is.
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, WIDE);
 }
 
 fn writable(fd: BorrowedFd<'_>) -> bool {

@@ -45,6 +45,8 @@ pub(crate) struct Passage {
     accepted: usize,
     /// Up to here they are submitted; then come those that gather.
     submitted: usize,
+    /// So many at the end of those were passed on: they go when all before them are accepted.
+    passed_on: usize,
     /// How many at the end are the beginning of a character, and since when they wait.
     tail: usize,
     tail_us: u64,
@@ -55,7 +57,17 @@ pub(crate) struct Passage {
 
 impl Passage {
     pub(crate) fn new() -> Self {
-        Self { bytes: Vec::new(), shown: 0, accepted: 0, submitted: 0, tail: 0, tail_us: 0, large: 0, submitted_us: 0 }
+        Self {
+            bytes: Vec::new(),
+            shown: 0,
+            accepted: 0,
+            submitted: 0,
+            passed_on: 0,
+            tail: 0,
+            tail_us: 0,
+            large: 0,
+            submitted_us: 0,
+        }
     }
 
     /// Whether more may be read.
@@ -145,7 +157,21 @@ impl Passage {
 
     /// The next `count` of those that were submitted are accepted.
     pub(crate) fn accept(&mut self, count: usize) {
-        self.accepted = self.accepted.saturating_add(count).min(self.submitted);
+        self.accepted = self.accepted.saturating_add(count).min(self.submitted - self.passed_on);
+        self.let_pass();
+    }
+
+    /// All that gather need not be accepted. After this nothing is submitted any more.
+    pub(crate) fn pass_on(&mut self) {
+        self.passed_on += self.gathered();
+        (self.submitted, self.tail) = (self.bytes.len(), 0);
+        self.let_pass();
+    }
+
+    fn let_pass(&mut self) {
+        if self.accepted + self.passed_on == self.submitted {
+            (self.accepted, self.passed_on) = (self.submitted, 0);
+        }
     }
 
     /// Puts a text behind what is accepted.

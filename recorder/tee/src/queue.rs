@@ -29,6 +29,17 @@ impl Queue {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// All of `bytes`, which is empty afterwards: not even copied where nothing waits before them.
+    pub(crate) fn append(&mut self, bytes: &mut Vec<u8>) {
+        if self.is_empty() {
+            self.head = 0;
+            std::mem::swap(&mut self.bytes, bytes);
+        } else {
+            self.push(bytes);
+        }
+        bytes.clear();
+    }
+
     pub(crate) fn taken(&mut self, count: usize) {
         self.head += count.min(self.len());
         if self.is_empty() {
@@ -57,7 +68,13 @@ mod tests {
                     next_in
                 })
                 .collect();
-            queue.push(&block);
+            if round % 3 == 0 {
+                queue.push(&block);
+            } else {
+                let mut block = block;
+                queue.append(&mut block);
+                assert!(block.is_empty());
+            }
             let count = (round % 5).min(queue.len());
             for byte in &queue.front()[..count] {
                 next_out = next_out.wrapping_add(1);

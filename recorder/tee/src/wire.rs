@@ -4,9 +4,11 @@
 //! Both sides are here, so that one test holds them together. Bytes only: no socket, no clock. What cannot be read is an
 //! error and never a guess; the other side is not trusted with any length before it is bounded.
 
-use std::fmt;
+mod bytes;
 
-use crate::message::{Exit, LeftBehind, Message, Outcome, Stream};
+pub use self::bytes::WireError;
+use self::bytes::{In, Out, Result, flag, outcome, outcome_byte, pipe, pipe_byte, size, size_bytes};
+use crate::message::{Exit, LeftBehind, Message, Outcome, Rest, Stream};
 
 /// The protocol's version; a side that speaks a newer one still speaks every older one that was released.
 pub const VERSION: u16 = 1;
@@ -16,20 +18,6 @@ pub const FRAME_MAX: usize = 320 * 1024;
 
 /// Most bytes of the first frame, from which the agent knows nobody yet.
 pub const FIRST_MAX: usize = 128 * 1024;
-
-/// Why bytes are no frame.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WireError(&'static str);
-
-impl fmt::Display for WireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not the agent's protocol: {}", self.0)
-    }
-}
-
-impl std::error::Error for WireError {}
-
-type Result<T> = std::result::Result<T, WireError>;
 
 /// What a tee says first of a new session.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,6 +74,8 @@ pub struct Welcome {
     pub argv: Vec<Vec<u8>>,
     /// Whether input is submitted.
     pub input: bool,
+    /// How many bytes of each pipe are submitted.
+    pub stream_limit: Option<u64>,
     /// How long output is held for an agent that is away, in milliseconds.
     pub grace_ms: u32,
     /// To be shown before anything else, recorded already.
@@ -162,6 +152,8 @@ mod kind {
     pub(super) const ALIVE: u8 = 9;
     pub(super) const SLEEPS: u8 = 10;
     pub(super) const CONTROL: u8 = 11;
+    pub(super) const PASSING: u8 = 12;
+    pub(super) const REST: u8 = 13;
     pub(super) const GREETING: u8 = 129;
     pub(super) const WELCOME: u8 = 130;
     pub(super) const REFUSED: u8 = 131;
@@ -195,6 +187,7 @@ mod field {
     pub(super) const BANNER: u8 = 16;
     pub(super) const DENIED: u8 = 17;
     pub(super) const TEXT: u8 = 18;
+    pub(super) const STREAM_LIMIT: u8 = 19;
 }
 
 /// Takes one whole frame off the front of `bytes`: its kind, its body, and how long it is altogether. `None` where more
@@ -210,126 +203,6 @@ pub fn split(bytes: &[u8], max: usize) -> Result<Option<(u8, &[u8], usize)>> {
     Ok(Some((*kind, body, 4 + length)))
 }
 
-/// A frame that is being written.
-struct Out<'v> {
-    to: &'v mut Vec<u8>,
-    start: usize,
-}
-
-impl<'v> Out<'v> {
-    fn begin(to: &'v mut Vec<u8>, kind: u8) -> Self {
-        let start = to.len();
-        to.extend_from_slice(&[0, 0, 0, 0, kind]);
-        Self { to, start }
-    }
-
-    fn raw(self, bytes: &[u8]) -> Self {
-        self.to.extend_from_slice(bytes);
-        self
-    }
-
-    fn field(self, number: u8, value: &[u8]) -> Self {
-        // What is longer than a frame can hold is cut by whoever fills it in; a length is never wrong.
-        let length = u32::try_from(value.len()).unwrap_or(0);
-        let value = value.get(..length as usize).unwrap_or_default();
-        self.raw(&[number]).raw(&length.to_le_bytes()).raw(value)
-    }
-
-    fn fields<'f>(self, number: u8, values: impl IntoIterator<Item = &'f Vec<u8>>) -> Self {
-        values.into_iter().fold(self, |out, value| out.field(number, value))
-    }
-
-    fn end(self) {
-        let length = u32::try_from(self.to.len() - self.start - 4).unwrap_or(u32::MAX);
-        self.to[self.start..self.start + 4].copy_from_slice(&length.to_le_bytes());
-    }
-}
-
-/// A body that is being read.
-struct In<'b>(&'b [u8]);
-
-impl<'b> In<'b> {
-    fn take(&mut self, count: usize) -> Result<&'b [u8]> {
-        let (front, rest) = self.0.split_at_checked(count).ok_or(WireError("a frame that is too short"))?;
-        self.0 = rest;
-        Ok(front)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        self.take(N)?.try_into().map_err(|_| WireError("a frame that is too short"))
-    }
-
-    fn u8(&mut self) -> Result<u8> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    fn u16(&mut self) -> Result<u16> {
-        self.array().map(u16::from_le_bytes)
-    }
-
-    fn u32(&mut self) -> Result<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn field(&mut self) -> Result<Option<(u8, &'b [u8])>> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        let number = self.u8()?;
-        let length = self.u32()? as usize;
-        Ok(Some((number, self.take(length)?)))
-    }
-
-    fn rest(&mut self) -> &'b [u8] {
-        std::mem::take(&mut self.0)
-    }
-
-    fn end(&self) -> Result<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(WireError("a frame that is too long")) }
-    }
-}
-
-fn flag(value: &[u8]) -> bool {
-    value == [1]
-}
-
-fn size(value: &[u8]) -> Result<(u16, u16)> {
-    let mut value = In(value);
-    Ok((value.u16()?, value.u16()?))
-}
-
-fn size_bytes((cols, rows): (u16, u16)) -> [u8; 4] {
-    let ([a, b], [c, d]) = (cols.to_le_bytes(), rows.to_le_bytes());
-    [a, b, c, d]
-}
-
-fn outcome_byte(outcome: Outcome) -> u8 {
-    match outcome {
-        Outcome::Exited => 0,
-        Outcome::Signalled => 1,
-        Outcome::Disconnected => 2,
-        Outcome::Terminated => 3,
-        Outcome::IdleTimeout => 4,
-        Outcome::MaxDuration => 5,
-    }
-}
-
-fn outcome(byte: u8) -> Result<Outcome> {
-    Ok(match byte {
-        0 => Outcome::Exited,
-        1 => Outcome::Signalled,
-        2 => Outcome::Disconnected,
-        3 => Outcome::Terminated,
-        4 => Outcome::IdleTimeout,
-        5 => Outcome::MaxDuration,
-        _ => return Err(WireError("an unknown outcome")),
-    })
-}
-
 /// Appends a message's frame.
 pub fn put_message(to: &mut Vec<u8>, number: u64, time_us: u64, message: Message<'_>) {
     let begin = |to, kind| Out::begin(to, kind).raw(&number.to_le_bytes()).raw(&time_us.to_le_bytes());
@@ -340,6 +213,16 @@ pub fn put_message(to: &mut Vec<u8>, number: u64, time_us: u64, message: Message
         Message::Input { bytes, hidden } => begin(to, kind::INPUT).raw(&[u8::from(hidden)]).raw(bytes).end(),
         Message::InputEnd => begin(to, kind::INPUT_END).end(),
         Message::Resize { cols, rows } => begin(to, kind::RESIZE).raw(&size_bytes((cols, rows))).end(),
+        Message::Passing { pipe, total } => {
+            begin(to, kind::PASSING).raw(&[pipe_byte(pipe)]).raw(&total.to_le_bytes()).end();
+        }
+        Message::Rest { pipe, rest: Rest { from_us, missing, sha256, tail } } => begin(to, kind::REST)
+            .raw(&[pipe_byte(pipe)])
+            .raw(&from_us.to_le_bytes())
+            .raw(&missing.to_le_bytes())
+            .raw(&sha256)
+            .raw(tail)
+            .end(),
     }
 }
 
@@ -397,7 +280,7 @@ impl<'b> FromTee<'b> {
         let read = match kind {
             kind::HELLO => Self::Hello(Self::hello(&mut body)?),
             kind::RESUME => Self::Resume(Self::resume(&mut body)?),
-            kind::OUTPUT | kind::INPUT | kind::INPUT_END | kind::RESIZE => {
+            kind::OUTPUT | kind::INPUT | kind::INPUT_END | kind::RESIZE | kind::PASSING | kind::REST => {
                 let (number, time_us) = (body.u64()?, body.u64()?);
                 Self::Message(number, time_us, Self::message(kind, &mut body)?)
             }
@@ -422,6 +305,12 @@ impl<'b> FromTee<'b> {
             }
             kind::INPUT => Message::Input { hidden: body.u8()? != 0, bytes: body.rest() },
             kind::INPUT_END => Message::InputEnd,
+            kind::PASSING => Message::Passing { pipe: pipe(body.u8()?)?, total: body.u64()? },
+            kind::REST => {
+                let pipe = pipe(body.u8()?)?;
+                let (from_us, missing, sha256) = (body.u64()?, body.u64()?, body.array()?);
+                Message::Rest { pipe, rest: Rest { from_us, missing, sha256, tail: body.rest() } }
+            }
             _ => Message::Resize { cols: body.u16()?, rows: body.u16()? },
         })
     }
@@ -491,6 +380,7 @@ impl FromAgent<'_> {
                 .field(field::PROGRAM, &welcome.program)
                 .fields(field::ARG, &welcome.argv)
                 .field(field::INPUT, &[u8::from(welcome.input)])
+                .fields(field::STREAM_LIMIT, &welcome.stream_limit.map(|limit| limit.to_le_bytes().to_vec()))
                 .field(field::GRACE, &welcome.grace_ms.to_le_bytes())
                 .field(field::BANNER, &welcome.banner)
                 .end(),
@@ -561,6 +451,7 @@ impl<'b> FromAgent<'b> {
                 field::PROGRAM => welcome.program = value.to_vec(),
                 field::ARG => welcome.argv.push(value.to_vec()),
                 field::INPUT => welcome.input = flag(value),
+                field::STREAM_LIMIT => welcome.stream_limit = Some(In(value).u64()?),
                 field::GRACE => welcome.grace_ms = In(value).u32()?,
                 field::BANNER => welcome.banner = value.to_vec(),
                 _ => {}

@@ -349,3 +349,25 @@ fn a_shared_file_keeps_its_offset_and_flags() {
         assert_eq!(lines, ["err", "out"]);
     }
 }
+
+/// In this order: what was read before the limit is accepted late, what comes behind it need not be accepted.
+#[test]
+fn what_is_over_the_limit_passes_and_is_summed_up() {
+    let data: Vec<u8> = (0..3_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for way in WAYS {
+        for late in [&[way][..], &[way, "--late-us", "3000"]] {
+            let folder = Folder::new();
+            fs::write(folder.path("data"), &data).unwrap();
+            let input = fs::File::open(folder.path("data")).unwrap();
+            let options = [late, &["--input", "--limit", "100000"]].concat();
+            let output = tee(&folder, &options).args(sh("cat; echo error >&2")).stdin(input).output().unwrap();
+            assert!(output.status.success() && output.stderr == b"error\n", "{options:?}");
+            assert!(output.stdout == data, "{options:?}");
+            ended(&folder);
+            assert!(folder.output() == data[..100_000] && folder.input() == data[..100_000], "{options:?}");
+            let log = folder.log();
+            let count = |line: &str| log.lines().filter(|one| *one == line).count();
+            assert!(count("passing") >= 2 && count("rest with a tail of 65536 bytes") == 2, "{options:?}: {log}");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use hansard_tee::wire::{FRAME_MAX, FromAgent, FromTee, Hello, Refused, Resume, VERSION, Welcome, split};
-use hansard_tee::{Exit, LeftBehind, Message, Outcome, Stream};
+use hansard_tee::{Exit, LeftBehind, Message, Outcome, Pipe, Rest, Stream};
 
 fn tee_frames() -> Vec<FromTee<'static>> {
     let exit = Exit {
@@ -12,6 +12,7 @@ fn tee_frames() -> Vec<FromTee<'static>> {
         outcome: Outcome::Signalled,
         left_behind: vec![LeftBehind { pid: 4711, command: "sleep".into() }],
     };
+    let rest = Rest { from_us: 56, missing: 1 << 33, sha256: [9; 32], tail: b"the end" };
     vec![
         FromTee::Hello(Hello {
             version: VERSION,
@@ -37,6 +38,8 @@ fn tee_frames() -> Vec<FromTee<'static>> {
         FromTee::Message(3, 30, Message::Input { bytes: b"secret\r", hidden: true }),
         FromTee::Message(4, 40, Message::InputEnd),
         FromTee::Message(5, 50, Message::Resize { cols: 0, rows: 65_535 }),
+        FromTee::Message(6, 55, Message::Passing { pipe: Pipe::Input, total: 1 << 40 }),
+        FromTee::Message(7, 57, Message::Rest { pipe: Pipe::Error, rest }),
         FromTee::Last(60),
         FromTee::Exit(70, exit),
         FromTee::Alive,
@@ -55,6 +58,7 @@ fn agent_frames() -> Vec<FromAgent<'static>> {
             program: b"/bin/bash".to_vec(),
             argv: vec![b"-bash".to_vec()],
             input: true,
+            stream_limit: Some(64 << 10),
             grace_ms: 60_000,
             banner: b"recorded\r\n".to_vec(),
         }),
