@@ -19,6 +19,7 @@ mod registry;
 mod returning;
 mod shared;
 mod shells;
+mod sockets;
 mod starting;
 mod tty;
 mod worker;

@@ -5,12 +5,14 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
+
+use super::sockets;
 
 /// How many ancestors are looked at for the sshd that opened the session.
 const ANCESTORS: usize = 16;
@@ -150,22 +152,14 @@ pub struct Origin {
 /// The addresses of `SSH_CONNECTION`: remote and local.
 pub fn ssh_connection(text: &str) -> Option<(SocketAddr, SocketAddr)> {
     let mut words = text.split_whitespace();
-    let mut end = || Some(SocketAddr::new(plain(words.next()?.parse().ok()?), words.next()?.parse().ok()?));
+    let mut end = || Some(SocketAddr::new(sockets::plain(words.next()?.parse().ok()?), words.next()?.parse().ok()?));
     Some((end()?, end()?))
-}
-
-/// An IPv4 address that came by an IPv6 socket is that address.
-fn plain(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
-        IpAddr::V4(_) => address,
-    }
 }
 
 /// Looks for the sshd that holds the connection which the peer claims.
 pub fn origin(pid: i32, claimed: &str) -> Option<Origin> {
     let (remote, local) = ssh_connection(claimed)?;
-    let inodes = sockets(local, remote);
+    let inodes = sockets::between(local, remote);
     let mut at = status(pid)?.ppid;
     for generation in 0..ANCESTORS {
         let ancestor = status(at).filter(|_| at > 1)?;
@@ -192,36 +186,6 @@ fn holds(pid: i32, inodes: &HashSet<u64>) -> bool {
     })
 }
 
-/// Inodes of the sockets with these ends, from `/proc/net/tcp` and `tcp6`.
-fn sockets(local: SocketAddr, remote: SocketAddr) -> HashSet<u64> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| std::fs::read_to_string(path).unwrap_or_default());
-    let rows = tables.iter().flat_map(|table| table.lines().skip(1));
-    rows.filter_map(|row| {
-        let mut fields = row.split_whitespace().skip(1);
-        let ends = (table_end(fields.next()?)?, table_end(fields.next()?)?);
-        (ends == (local, remote)).then(|| fields.nth(6)?.parse().ok()).flatten()
-    })
-    .collect()
-}
-
-/// `0100007F:0016`: an address as 32-bit words in the machine's order, and a port.
-fn table_end(text: &str) -> Option<SocketAddr> {
-    let (address, port) = text.split_once(':')?;
-    let words: Vec<[u8; 4]> = (0..address.len() / 8)
-        .map(|at| u32::from_str_radix(address.get(at * 8..at * 8 + 8)?, 16).ok().map(u32::to_ne_bytes))
-        .collect::<Option<_>>()?;
-    let address = match words.as_slice() {
-        [v4] => IpAddr::V4(Ipv4Addr::from(*v4)),
-        [a, b, c, d] => {
-            let mut bytes = [0; 16];
-            bytes.iter_mut().zip([a, b, c, d].into_iter().flatten()).for_each(|(to, from)| *to = *from);
-            IpAddr::V6(Ipv6Addr::from(bytes))
-        }
-        _ => return None,
-    };
-    Some(SocketAddr::new(plain(address), u16::from_str_radix(port, 16).ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,7 +197,7 @@ mod tests {
         let (held, _) = server.accept().unwrap();
         let (local, remote) = (held.local_addr().unwrap(), held.peer_addr().unwrap());
         assert_eq!(remote, client.local_addr().unwrap());
-        let inodes = sockets(local, remote);
+        let inodes = sockets::between(local, remote);
         assert_eq!(inodes.len(), 1);
         let own = i32::try_from(std::process::id()).unwrap();
         assert!(holds(own, &inodes));
@@ -251,9 +215,7 @@ mod tests {
             assert_eq!(ssh_connection(bad), None, "{bad}");
         }
         let mapped = ssh_connection("::ffff:10.0.0.1 5 fe80::1 22").unwrap();
-        assert_eq!(mapped.0.ip(), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
-        assert_eq!(table_end("0100007F:0016"), Some("127.0.0.1:22".parse().unwrap()));
-        assert_eq!(table_end("xx:0016"), None);
+        assert_eq!(mapped.0.ip(), std::net::IpAddr::from([10, 0, 0, 1]));
     }
 
     #[test]
