@@ -25,6 +25,7 @@ use state_file::StateFile;
 use turns::Turns;
 
 use crate::capture::who::Host;
+use crate::journal::cursor;
 use crate::journal::session_dir::{SessionDir, is_over, read_head};
 use crate::journal::spool::Spool;
 use crate::report::{Failure, io};
@@ -108,8 +109,7 @@ impl HostChain {
         let files = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
         files
             .filter(|f| f.file_name().to_str().is_some_and(|name| name.starts_with("cursor-")))
-            .filter_map(|f| std::fs::read_to_string(f.path()).ok())
-            .filter_map(|text| text.trim_end().split_once(' ').map(|(_, address)| address.to_owned()))
+            .filter_map(|f| cursor::address(&f.path()))
             .collect()
     }
 

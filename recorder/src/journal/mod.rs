@@ -8,10 +8,9 @@
 //!                           /000005.journal  open, or closed and not yet signed
 //!                           /000004-<digest>.hseg  closed: durable, signed, waiting for the sinks
 //!                           /head            number and digest of the highest closed segment
-//!                           /outcome         how the session ended, once it has
+//!                           /outcome         how the session ended, once it has, and all that its last event says of that
 //!                           /cursor-<sink>   number of the next segment that this sink lacks
 //!                           /000000-started.event  a lifecycle event, waiting for the sinks
-//!                           /summary         what the end was, for the last event
 //!                           /events-<sink>   number of the next event that this sink lacks
 //! ```
 //!
@@ -23,6 +22,7 @@
 //! Not for what the bytes mean (`hansard_schemas`), nor for when a segment is cut (`capture::session`).
 
 pub mod closing;
+pub mod cursor;
 pub mod file;
 pub mod lag;
 pub mod outbox;

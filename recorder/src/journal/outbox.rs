@@ -14,14 +14,11 @@ use hansard_schemas::event::{self, Checkpoint, Event, Named, Started, Stopped, S
 use hansard_schemas::names::EventName;
 
 use super::file::replace;
-use super::session_dir::{About, SessionDir, read_head};
+use super::session_dir::{About, OUTCOME, SessionDir, read_head};
 use crate::host_chain::HostChain;
 
 const STARTED: &str = "started";
 const STOPPED: &str = "stopped";
-
-/// The file that holds what the end was, from before the `end` entry on.
-const SUMMARY: &str = "summary";
 
 /// An event that waits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,23 +71,48 @@ impl Waiting {
 
 /// Puts an event behind those that are there; durable when it returns.
 pub fn put(dir: &SessionDir, named: &Named) -> io::Result<()> {
-    let _turn = dir.events().lock().unwrap_or_else(PoisonError::into_inner);
+    let mut owed = dir.events().lock().unwrap_or_else(PoisonError::into_inner);
+    write_owed(dir, &mut owed)?;
+    write(dir, named)
+}
+
+/// Writes the event that is still owed, if there is one; durable when it returns.
+pub fn pay(dir: &SessionDir) -> io::Result<()> {
+    write_owed(dir, &mut dir.events().lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn write_owed(dir: &SessionDir, owed: &mut Option<Named>) -> io::Result<()> {
+    if let Some(named) = &*owed {
+        write(dir, named)?;
+        *owed = None;
+    }
+    Ok(())
+}
+
+fn write(dir: &SessionDir, named: &Named) -> io::Result<()> {
     let number = list(dir.path())?.last().map_or(0, |last| last.number + 1);
     let path = dir.path().join(format!("{number:06}-{}.event", named.event.what.word()));
     let json = named.event.to_bytes().map_err(io::Error::other)?;
     replace(&path, &[named.name.path().as_bytes(), b"\n", &json, b"\n"].concat())
 }
 
-/// Keeps what the end was, for [`settle`], should this process die before the event is written.
-pub fn keep_summary(dir: &SessionDir, summary: &Summary) -> io::Result<()> {
-    dir.write_line(SUMMARY, &serde_json::to_string(summary).map_err(io::Error::other)?)
+/// Keeps how the session ended, for recovery and for [`settle`], should this process die before the event is written; and
+/// for checkpoints of other recorders.
+pub fn keep_outcome(dir: &SessionDir, outcome: &str, summary: Option<&Summary>) -> io::Result<()> {
+    let summary = summary.map(serde_json::to_string).transpose().map_err(io::Error::other)?;
+    dir.write_line(OUTCOME, &[outcome, &summary.unwrap_or_default()].join("\n"))
 }
 
-/// The session began: this `start` entry says so.
-pub fn started(dir: &SessionDir, about: &About, entry: &Entry) -> io::Result<()> {
-    let Some(who) = &about.who else { return Ok(()) };
+/// The session began: this `start` entry says so. Written with the next event, or when events are next delivered: the
+/// user's program does not wait for it, and [`settle`] makes it anew if this process dies before.
+pub fn owe_started(dir: &SessionDir, about: &About, entry: &Entry) {
+    let started = about.who.as_ref().map(|who| of_start(who, about, entry));
+    *dir.events().lock().unwrap_or_else(PoisonError::into_inner) = started;
+}
+
+fn of_start(who: &Who, about: &About, entry: &Entry) -> Named {
     let what = Started { who: who.clone(), places: about.sinks.clone(), entry: event::line_of(entry) };
-    put(dir, &event::of_session(entry, who, What::Started(what)))
+    event::of_session(entry, who, What::Started(what))
 }
 
 /// The session has ended: this `end` or last `recovered` entry says so.
@@ -104,7 +126,8 @@ fn stop_of(dir: &SessionDir, who: &Who, about: &About, entry: &Entry) -> Stopped
     // Of an end that nobody saw there is no summary, and none that was left by an interrupted one counts.
     let (outcome, segments, digest, summary): (_, _, Option<Digest>, Option<Summary>) = match &entry.kind {
         Kind::End { segment, digest, outcome, .. } => {
-            let summary = dir.read_line(SUMMARY).and_then(|text| serde_json::from_str(&text).ok());
+            let kept = dir.read_line(OUTCOME);
+            let summary = kept.and_then(|text| serde_json::from_str(text.split_once('\n')?.1).ok());
             (outcome.clone(), Some(segment + 1), Some(*digest), summary)
         }
         _ => {
@@ -143,16 +166,14 @@ pub fn checkpoint(dir: &SessionDir, about: &About, entry: &Entry) -> io::Result<
 pub fn settle(dir: &SessionDir, chain: &HostChain, about: &About) -> io::Result<()> {
     let there = list(dir.path())?;
     let has = |word: &str| there.iter().any(|waiting| waiting.word == word);
-    if about.who.is_none() || has(STOPPED) {
-        return Ok(());
-    }
+    let Some(who) = about.who.as_ref().filter(|_| !has(STOPPED)) else { return Ok(()) };
     let session = dir.session();
     let entries = chain.entries_from(about.start_seq).map_err(|f| io::Error::other(f.what))?;
     // The first event of a session is removed with its folder only.
     if !has(STARTED)
         && let Some(entry) = entries.iter().find(|e| matches!(e.kind, Kind::Start { session: s, .. } if s == session))
     {
-        started(dir, about, entry)?;
+        put(dir, &of_start(who, about, entry))?;
     }
     let last = entries.iter().rev().find(|e| match e.kind {
         Kind::End { session: s, .. } => s == session,

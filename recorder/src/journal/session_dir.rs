@@ -8,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use hansard_schemas::event::Who;
+use hansard_schemas::event::{Named, Who};
 use hansard_schemas::ids::BootId;
 use hansard_schemas::{ChainId, Digest, SessionId};
 use rustix::fs::{FlockOperation, flock};
@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::file::{replace, replace_loosely};
 
-/// The file that says how the session ended, written before the chain says it.
+/// The file that says how the session ended, written before the chain says it: a word, and where its recorder saw the end
+/// a second line with all that is known of it.
 pub const OUTCOME: &str = "outcome";
 
 /// What `ship` must know of a session whose recorder is gone. Readable by the owner of the spool only: an event sink's
@@ -67,7 +68,7 @@ pub struct SegmentFile {
 pub struct SessionDir {
     path: PathBuf,
     session: SessionId,
-    events: Mutex<()>,
+    events: Mutex<Option<Named>>,
     _lock: File,
 }
 
@@ -107,8 +108,8 @@ impl SessionDir {
         self.session
     }
 
-    /// Held while an event gets its number.
-    pub(super) fn events(&self) -> &Mutex<()> {
+    /// Held while an event gets its number; the event that is still to be written before any other.
+    pub(super) fn events(&self) -> &Mutex<Option<Named>> {
         &self.events
     }
 

@@ -4,7 +4,7 @@
 //! what the round's segments completed is witnessed with them. Not for when rounds happen.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hansard_schemas::ChainId;
 use hansard_schemas::Digest;
@@ -14,7 +14,7 @@ use hansard_sinks::{Put, Sink, SinkError};
 
 use super::announce::{all_delivered, deliver_events};
 use crate::host_chain::{HostChain, Log};
-use crate::journal::file::replace_loosely;
+use crate::journal::cursor;
 use crate::journal::session_dir::{Form, SessionDir};
 
 /// Entries in one chain object.
@@ -37,6 +37,11 @@ pub struct Delivery {
 /// First 16 hex digits of the SHA-256 of a sink's place: its name in the spool, whatever the address's options are.
 pub fn sink_id(place: &str) -> String {
     Digest::of(place.as_bytes()).short()
+}
+
+/// Where it stands how much of a session, or of the chain, a place has.
+fn cursor_path(dir: &Path, place: &str) -> PathBuf {
+    dir.join(format!("cursor-{}", sink_id(place)))
 }
 
 fn local(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> SinkError {
@@ -68,14 +73,14 @@ pub fn deliver_with(
 
 /// The segments of one session.
 pub fn deliver_segments(sink: &dyn Sink, dir: &SessionDir, chain: ChainId) -> Result<Delivery, SinkError> {
-    let cursor_name = format!("cursor-{}", sink_id(sink.place()));
-    let cursor: u32 = dir.read_line(&cursor_name).and_then(|text| text.parse().ok()).unwrap_or(0);
+    let cursor_path = cursor_path(dir.path(), sink.place());
+    let cursor = cursor::read(&cursor_path).unwrap_or(0);
     let mut delivery = Delivery::default();
     for segment in dir.segments().map_err(local(dir.path(), "list"))? {
         if segment.form != Form::Closed {
             break;
         }
-        if segment.number < cursor {
+        if u64::from(segment.number) < cursor {
             continue;
         }
         let Some(digest16) = segment.path.file_stem().and_then(|s| s.to_str()).and_then(|s| s.split_once('-')) else {
@@ -98,7 +103,7 @@ pub fn deliver_segments(sink: &dyn Sink, dir: &SessionDir, chain: ChainId) -> Re
         }
         delivery.segments += 1;
         delivery.bytes += bytes.len() as u64;
-        dir.write_loosely(&cursor_name, &(segment.number + 1).to_string())
+        cursor::write(&cursor_path, u64::from(segment.number) + 1, "")
             .map_err(local(dir.path(), "write the cursor in"))?;
     }
     Ok(delivery)
@@ -106,9 +111,8 @@ pub fn deliver_segments(sink: &dyn Sink, dir: &SessionDir, chain: ChainId) -> Re
 
 /// The entries of a chain that the sink lacks. Gives what stands in the way, where somebody has taken every name.
 pub fn deliver_chain(sink: &dyn Sink, dir: &Path, log: &Log, chain: ChainId) -> Result<Option<String>, SinkError> {
-    let cursor_path = dir.join(format!("cursor-{}", sink_id(sink.place())));
-    let mut cursor: u64 =
-        std::fs::read_to_string(&cursor_path).ok().and_then(|text| text.split(' ').next()?.parse().ok()).unwrap_or(0);
+    let cursor_path = cursor_path(dir, sink.place());
+    let mut cursor = cursor::read(&cursor_path).unwrap_or(0);
     loop {
         let mut lines = log.lines_from(cursor).map_err(local(dir, "read the chain in"))?;
         lines.truncate(CHAIN_ENTRIES);
@@ -123,8 +127,7 @@ pub fn deliver_chain(sink: &dyn Sink, dir: &Path, log: &Log, chain: ChainId) -> 
         }
         cursor = last + 1;
         // With the address, so that `ship` knows where the chain goes when no session is left to say it.
-        replace_loosely(&cursor_path, format!("{cursor} {}\n", sink.address()).as_bytes())
-            .map_err(local(dir, "write the cursor in"))?;
+        cursor::write(&cursor_path, cursor, sink.address()).map_err(local(dir, "write the cursor in"))?;
     }
 }
 
@@ -146,13 +149,11 @@ fn put_range(sink: &dyn Sink, log: &Log, chain: ChainId, first: u64, last: u64) 
 
 /// Removes segments that every sink has, but the highest: the next one's `prev` is read from it after a crash.
 pub fn release(dir: &SessionDir, places: &[String]) -> io::Result<()> {
-    let delivered = |place: &String| -> u32 {
-        dir.read_line(&format!("cursor-{}", sink_id(place))).and_then(|text| text.parse().ok()).unwrap_or(0)
-    };
+    let delivered = |place: &String| cursor::read(&cursor_path(dir.path(), place)).unwrap_or(0);
     let everywhere = places.iter().map(delivered).min().unwrap_or(0);
     let closed: Vec<_> = dir.segments()?.into_iter().filter(|s| s.form == Form::Closed).collect();
     let highest = closed.last().map_or(0, |s| s.number);
-    for segment in closed.iter().filter(|s| s.number < everywhere && s.number < highest) {
+    for segment in closed.iter().filter(|s| u64::from(s.number) < everywhere && s.number < highest) {
         match std::fs::remove_file(&segment.path) {
             // Another sink's thread was faster.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
@@ -167,9 +168,8 @@ pub fn release(dir: &SessionDir, places: &[String]) -> io::Result<()> {
 pub fn release_all(dir: &SessionDir, places: &[String], events: &[String]) -> io::Result<bool> {
     let highest = dir.segments()?.last().map(|s| (s.form, s.number));
     let has_all = |place: &String| {
-        let cursor: Option<u32> =
-            dir.read_line(&format!("cursor-{}", sink_id(place))).and_then(|text| text.parse().ok());
-        highest.is_none_or(|(form, number)| form == Form::Closed && cursor.is_some_and(|c| c > number))
+        let cursor = cursor::read(&cursor_path(dir.path(), place));
+        highest.is_none_or(|(form, number)| form == Form::Closed && cursor.is_some_and(|c| c > u64::from(number)))
     };
     if places.is_empty() || !places.iter().all(has_all) {
         return Ok(false);

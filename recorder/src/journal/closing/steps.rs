@@ -18,7 +18,7 @@ use super::{CloseJob, Closing, Told};
 use crate::host_chain::HostChain;
 use crate::journal::file::sync_dir;
 use crate::journal::outbox;
-use crate::journal::session_dir::{OUTCOME, SessionDir};
+use crate::journal::session_dir::SessionDir;
 use crate::journal::spool::release_reserve;
 
 /// zstd level of the joined form: such segments are small, and these threads have time.
@@ -224,12 +224,14 @@ impl Work {
     }
 
     fn named(&mut self, signed: Signed) -> Option<End> {
-        let Signed { number, digest, .. } = signed;
+        let (number, digest) = (signed.number, signed.digest);
         self.prev = Some(digest);
-        // For checkpoints of other recorders; without it they say less.
-        let _ = self.dir.write_loosely("head", &format!("{number} {digest}"));
         self.told.lock().head = Some((number, digest));
-        let (outcome, summary) = signed.end?;
+        let Some((outcome, summary)) = signed.end else {
+            // For checkpoints of other recorders; without it they say less, and of a session that ends nothing.
+            let _ = self.dir.write_loosely("head", &format!("{number} {digest}"));
+            return None;
+        };
         Some(End { segment: number, digest, outcome, summary, again: false })
     }
 
@@ -238,12 +240,8 @@ impl Work {
         let session = self.dir.session();
         // A checkpoint after the `end` that still lists the session would be a lie; one before it may leave it out.
         self.told.lock().leaves = true;
-        // For recovery, should this process die before the entry is written, and for checkpoints of others.
-        let _ = self.dir.write_line(OUTCOME, &end.outcome);
-        if let Some(summary) = &end.summary {
-            // The event is made from this, here and at recovery. A disk that is full has given the reserve back by now.
-            at("writing the summary", outbox::keep_summary(&self.dir, summary))?;
-        }
+        // The event is made from this, here and at recovery. A disk that is full has given the reserve back by now.
+        at("writing how it ended", outbox::keep_outcome(&self.dir, &end.outcome, end.summary.as_ref()))?;
         let what = "writing the end into the host chain";
         if end.again
             && let Some(entry) = at(what, self.said_before())?
