@@ -55,6 +55,14 @@ impl Scene {
         Self::with(Path::new("/bin/bash"), "", &break_glass(user))
     }
 
+    /// A host whose spool is a file system of this size.
+    pub fn with_small_spool(size: &str) -> Self {
+        let setup = format!(
+            "mkdir -p .local/state/hansard/spool; mount -t tmpfs -o size={size},mode=700 none .local/state/hansard/spool\n"
+        );
+        Self::with(Path::new("/bin/bash"), "", &setup)
+    }
+
     fn with(shell: &Path, rules: &str, setup: &str) -> Self {
         let home = Home::new();
         let path = home.path();
@@ -68,9 +76,14 @@ impl Scene {
 
     /// Starts the agent, and waits until it takes sessions.
     pub fn start_agent(&mut self) {
+        self.start_agent_by(|call| call);
+    }
+
+    /// The same, called otherwise.
+    pub fn start_agent_by(&mut self, otherwise: impl FnOnce(Call) -> Call) {
         let log = std::fs::File::options().create(true).append(true).open(self.home.join("agent.log")).expect("a log");
         let call = self.inside(programs::recorder());
-        let call = call.args(["agent", "--config", "/etc/hansard/record.toml"]);
+        let call = otherwise(call.args(["agent", "--config", "/etc/hansard/record.toml"]));
         let mut command = call.command();
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
         self.agent = Some(command.spawn().expect("nsenter runs"));

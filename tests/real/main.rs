@@ -6,7 +6,6 @@
 // Tests fail by panicking, their shared functions too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod clock;
 mod disk;
 mod enrolled;
 mod failing_disk;

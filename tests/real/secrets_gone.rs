@@ -20,10 +20,10 @@ use hansard_tests::home::{Home, RECIPIENT};
 use hansard_tests::terminal::Terminal;
 use hansard_tests::{SOON, process, programs, wait_until};
 
-use crate::clock::Clock;
 use crate::guests::Guest;
 use crate::heavy;
 use crate::trace::open_segment;
+use hansard_tests::clock::Clock;
 
 type Secret = [u8; 32];
 

@@ -8,7 +8,7 @@ use hansard_tests::home::Home;
 use hansard_tests::terminal::Terminal;
 use hansard_tests::{SOON, process, programs, wait_until};
 
-use crate::clock::Clock;
+use hansard_tests::clock::Clock;
 
 const HOUR: i64 = 3_600;
 

@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod call;
+pub mod clock;
 pub mod home;
 pub mod namespace;
 pub mod process;

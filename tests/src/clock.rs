@@ -7,9 +7,9 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use hansard_tests::call::{Call, said};
-use hansard_tests::home::Home;
-use hansard_tests::programs;
+use crate::call::{Call, said};
+use crate::home::Home;
+use crate::programs;
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -26,7 +26,7 @@ impl Clock {
     /// Clocks that are not moved yet.
     pub fn new(home: &Home) -> Self {
         let (library, place) = (home.join("clock.so"), home.join("clock"));
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/real/clock.c");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/clock.c");
         let built = Command::new(programs::outside("cc"))
             .args(["-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o"])
             .arg(&library)
