@@ -1,11 +1,13 @@
 //! Sessions that are ended: by an operator, by a limit of policy, and by force where their tee does not do it.
 
-use std::process::Output;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Output, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hansard_tests::call::code;
-use hansard_tests::{SOON, process, wait_until};
+use hansard_tests::terminal::Terminal;
+use hansard_tests::{SOON, process, programs, wait_until};
 use rustix::process::Signal;
 
 use crate::scene::{Scene, fine};
@@ -106,6 +108,33 @@ fn a_tee_that_is_stopped_is_hung_up() {
     assert!(scene.log().contains("session stalled"), "{}", scene.log());
     let session = scene.session();
     assert_eq!(session.at("/outcome"), "recorder-failed");
+}
+
+/// Its one worker waits for the disk, for longer than a tee may be silent; what the tees say meanwhile waits for it.
+#[test]
+fn an_agent_that_was_held_up_hangs_nobody_up() {
+    let scene = Scene::with_rules("workers = 1\n");
+    let mut terminals: Vec<Terminal> = (0..3).map(|_| scene.login()).collect();
+    let delay = "inject=write:delay_enter=7000000:when=1";
+    let agent = scene.agent().to_string();
+    let strace =
+        scene.home.call(programs::outside("strace")).args(["-f", "-e", "trace=write", "-e", delay, "-p", &agent]);
+    let mut strace = strace.args(["-o", "/dev/null"]).command().stderr(Stdio::piped()).spawn().expect("strace runs");
+    let mut said = BufReader::new(strace.stderr.take().expect("a pipe")).lines();
+    assert!(said.next().expect("a line").expect("text").contains("attached"));
+    let typed = Instant::now();
+    terminals[0].type_in("echo $((20 + 3))\n");
+    terminals[0].wait_text("23\r\n");
+    assert!(typed.elapsed() > Duration::from_secs(6), "the disk answered after {:?}", typed.elapsed());
+    process::kill_first(strace.id());
+    strace.wait().expect("it ends");
+    for terminal in &mut terminals {
+        terminal.type_in("exit $((20 + 4))\n");
+        assert_eq!(terminal.status(SOON), 24, "{}", terminal.text());
+    }
+    for session in scene.sessions(3) {
+        assert_eq!(scene.status_of(&session), 24);
+    }
 }
 
 #[test]

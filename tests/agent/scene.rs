@@ -391,10 +391,10 @@ fn agent_config(home: &Home, rules: &str) -> String {
          recipients = [\"{RECIPIENT}\"]
          [spool]
          dir = \"{}\"
-         [agent]
-         socket = \"{}\"
          [ship]
-         interval = \"1s\"\n{rules}",
+         interval = \"1s\"
+         [agent]
+         socket = \"{}\"\n{rules}",
         home.store().display(),
         home.spool().display(),
         home.join("agent.sock").display(),

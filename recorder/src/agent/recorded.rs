@@ -163,6 +163,9 @@ impl Recorded {
     /// Does what there is to do; `came` where the socket has something.
     pub fn turn(&mut self, came: bool) -> Turn {
         let mut lost = false;
+        // Nobody is found silent before all that he had said by then is heard: this thread may be held up itself, by a disk.
+        let begun_us = now_us();
+        let came = came || begun_us > self.silent_us() || self.disobeys(begun_us);
         if came && let Some(mut line) = self.line.take() {
             lost = !self.hear(&mut line);
             line.rest();
@@ -174,7 +177,7 @@ impl Recorded {
             if let Some(at_us) = self.session.tick(elapsed_us) {
                 next_us = next_us.min(self.start_us + at_us);
             }
-            next_us = next_us.min(self.watch(elapsed_us));
+            next_us = next_us.min(self.watch(elapsed_us, begun_us));
         }
         self.answer();
         if self.over
@@ -314,25 +317,29 @@ impl Recorded {
         }
     }
 
-    /// Looks at the limits and at the tee; gives the time of the next look, of CLOCK_BOOTTIME.
-    fn watch(&mut self, elapsed_us: u64) -> u64 {
+    /// Looks at the limits, and at what the tee should have done by `until_us`; gives the time of the next look, of
+    /// CLOCK_BOOTTIME.
+    fn watch(&mut self, elapsed_us: u64, until_us: u64) -> u64 {
         match self.limits.step(elapsed_us) {
             Step::Nothing => {}
             Step::Warn(text) => self.say(&text),
             Step::End(outcome, text) => self.order(outcome, &text),
         }
-        let now_us = now_us();
-        let silent_us =
-            if self.line.is_some() && !self.sleeps { self.heard_us.saturating_add(SILENT_US) } else { u64::MAX };
-        if self.disobeys(now_us) {
+        let silent_us = self.silent_us();
+        if self.disobeys(until_us) {
             self.fault = Some(Fault::Disobeys);
             self.session.mark(elapsed_us, "the tee has not ended the session: ended by force");
-        } else if now_us > silent_us {
+        } else if until_us > silent_us {
             self.fault = Some(Fault::Silent);
             self.session.mark(elapsed_us, "the tee is silent: stalled, and hung up");
         }
         let limit_us = self.limits.next_us().map_or(u64::MAX, |at_us| self.start_us + at_us);
         limit_us.min(silent_us.saturating_add(1)).min(self.obeys_until_us().saturating_add(1))
+    }
+
+    /// When a tee that says nothing any more is stalled.
+    fn silent_us(&self) -> u64 {
+        if self.line.is_some() && !self.sleeps { self.heard_us.saturating_add(SILENT_US) } else { u64::MAX }
     }
 
     /// When patience with a tee that was told to end the session ends.
