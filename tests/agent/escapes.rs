@@ -3,9 +3,9 @@
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 
-use hansard_tests::SOON;
 use hansard_tests::call::code;
 use hansard_tests::terminal::Terminal;
+use hansard_tests::{SOON, wait_until};
 
 use crate::scene::{GUEST, Scene, uid};
 
@@ -97,4 +97,24 @@ fn the_user_finds_no_key_no_credential_and_no_recording() {
         ["--reuid", &uid(GUEST).to_string(), "--regid", &uid(GUEST).to_string(), "--clear-groups"],
     );
     assert_eq!(String::from_utf8_lossy(&call.output().stdout), "tried\n");
+}
+
+/// `scp -t` is run without a shell and recorded bounded: what the user sets must not make another program of it.
+#[test]
+fn a_transfers_server_gets_no_variable_that_loads_code() {
+    let scene = Scene::new();
+    let shell = scene.home.join("hansard-shell");
+    let inner = "(sleep 2; printf 'E\\n') | GCONV_PATH=/tmp/x OPENSSL_CONF=/tmp/x BASH_ENV=/tmp/x LC_NAME=kept";
+    let run = scene.begin(&format!("{inner} {} -c 'scp -t /tmp'", shell.display()));
+    let server = wait_until("scp runs", SOON, || scene.processes(&scp()).pop());
+    let variables = std::fs::read(format!("/proc/{server}/environ")).unwrap();
+    let variables = String::from_utf8_lossy(&variables).into_owned();
+    run.join().unwrap();
+    assert!(variables.contains("LC_NAME=kept\0") && variables.contains("HOME="), "{variables:?}");
+    assert!(!variables.contains("/tmp/x"), "{variables:?}");
+    assert!(scene.delivered(2).len() == 2);
+}
+
+fn scp() -> std::path::PathBuf {
+    std::fs::canonicalize("/usr/bin/scp").unwrap()
 }

@@ -105,6 +105,8 @@ struct Program {
     path: PathBuf,
     argv: Vec<Vec<u8>>,
     kind: Kind,
+    /// What it gets of the user's environment; empty: all of it.
+    env: Vec<Vec<u8>>,
 }
 
 impl Start<'_> {
@@ -129,14 +131,14 @@ impl Start<'_> {
             return refuse(&socket, true, &text);
         }
         let unrecorded = |program: Program| {
-            let Program { path, argv, kind } = program;
+            let Program { path, argv, kind, env } = program;
             let program = path.into_os_string().into_encoded_bytes();
             // On a terminal that is as the user has it, and so makes line ends itself.
             let banner = banner(&decision).filter(|_| kind == Kind::Interactive).unwrap_or_default();
             let banner = banner.replace('\r', "").into_bytes();
             say(
                 &socket,
-                &FromAgent::Welcome(Welcome { version: VERSION, program, argv, banner, ..Welcome::default() }),
+                &FromAgent::Welcome(Welcome { version: VERSION, program, argv, env, banner, ..Welcome::default() }),
             );
         };
         if let Some(outer) = outer {
@@ -201,11 +203,13 @@ impl Start<'_> {
             && transfer::is_trusted(&server.program).is_ok()
         {
             let name = server.program.file_name().unwrap_or_default().as_encoded_bytes().to_vec();
+            let env = server.variables().into_iter().map(Into::into).collect();
             let args = server.args.into_iter().map(String::into_bytes);
             return Program {
                 argv: std::iter::once(name).chain(args).collect(),
                 path: server.program,
                 kind: Kind::Transfer,
+                env,
             };
         }
         let shell = shell.map_or_else(|| shells::of(&config.agent.shells, &person.user), Path::to_owned);
@@ -216,6 +220,7 @@ impl Start<'_> {
             argv: std::iter::once(arg0).chain(self.hello.argv.iter().skip(1).cloned()).collect(),
             path: shell,
             kind: if self.hello.terminal { Kind::Interactive } else { Kind::Exec },
+            env: Vec::new(),
         }
     }
 
@@ -317,6 +322,7 @@ impl Start<'_> {
             token: token.clone(),
             program: program.path.as_os_str().as_encoded_bytes().to_vec(),
             argv: program.argv.clone(),
+            env: program.env.clone(),
             input: mode != InputMode::Off,
             stream_limit: stream_limit(config, program.kind),
             grace_ms: u32::try_from(config.agent.grace.as_millis()).unwrap_or(u32::MAX),

@@ -101,6 +101,10 @@ fn record(recorder: Option<Agent>, welcome: &Welcome, clock: Clock, terminal: bo
     if std::env::var_os("SHELL").is_some_and(|shell| is_this(&shell)) {
         hansard_tee::set_shell_variable(&program);
     }
+    if !welcome.env.is_empty() && !hansard_tee::keep_variables(&welcome.env) {
+        tell("the environment cannot be set");
+        return (NO_SESSION, None);
+    }
     let mut args = welcome.argv.iter().map(word);
     let arg0 = args.next();
     let command = Command { program, arg0, args: args.collect() };

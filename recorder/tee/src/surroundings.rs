@@ -1,11 +1,13 @@
-//! Two variables of the environment: the one that a login shell's stand-in must correct, and the one that names a file.
+//! The environment: the variable that a login shell's stand-in must correct, the one that names a file, and those that a
+//! server of transfers may have.
 //!
 //! Whoever starts a login shell sets SHELL to it; the program that is run is to find the shell that it would have found
-//! without us. Not for anything else in the environment, which is passed on as it came.
+//! without us. All else is passed on as it came.
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, open};
@@ -15,6 +17,20 @@ use crate::sys;
 /// Sets SHELL for what is started from now on. To be called while this process has one thread; false where it has more.
 pub fn set_shell_variable(shell: &OsStr) -> bool {
     sys::set_variable(OsStr::new("SHELL"), shell)
+}
+
+/// Whether a variable is on a list; an entry that ends in `*` stands for all that begin as it does.
+pub fn passes(list: &[Vec<u8>], name: &[u8]) -> bool {
+    list.iter().any(|entry| match entry.strip_suffix(b"*") {
+        Some(beginning) => name.starts_with(beginning),
+        None => entry == name,
+    })
+}
+
+/// Takes all other variables out of the environment of what is started from now on. To be called while this process has one
+/// thread; false where it has more.
+pub fn keep_variables(list: &[Vec<u8>]) -> bool {
+    sys::keep_variables(|name| passes(list, name.as_bytes()))
 }
 
 /// Most bytes read of the file that `SSH_USER_AUTH` names.

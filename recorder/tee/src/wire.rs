@@ -72,6 +72,8 @@ pub struct Welcome {
     pub program: Vec<u8>,
     /// Its argv, `argv[0]` first.
     pub argv: Vec<Vec<u8>>,
+    /// The variables that the program gets of its environment, as `passes` reads them; empty: all of it.
+    pub env: Vec<Vec<u8>>,
     /// Whether input is submitted.
     pub input: bool,
     /// How many bytes of each pipe are submitted.
@@ -379,6 +381,7 @@ impl FromAgent<'_> {
                 .field(field::TOKEN, &welcome.token)
                 .field(field::PROGRAM, &welcome.program)
                 .fields(field::ARG, &welcome.argv)
+                .fields(field::ENV, &welcome.env)
                 .field(field::INPUT, &[u8::from(welcome.input)])
                 .fields(field::STREAM_LIMIT, &welcome.stream_limit.map(|limit| limit.to_le_bytes().to_vec()))
                 .field(field::GRACE, &welcome.grace_ms.to_le_bytes())
@@ -450,6 +453,7 @@ impl<'b> FromAgent<'b> {
                 field::TOKEN => welcome.token = value.to_vec(),
                 field::PROGRAM => welcome.program = value.to_vec(),
                 field::ARG => welcome.argv.push(value.to_vec()),
+                field::ENV => welcome.env.push(value.to_vec()),
                 field::INPUT => welcome.input = flag(value),
                 field::STREAM_LIMIT => welcome.stream_limit = Some(In(value).u64()?),
                 field::GRACE => welcome.grace_ms = In(value).u32()?,

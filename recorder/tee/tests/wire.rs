@@ -57,6 +57,7 @@ fn agent_frames() -> Vec<FromAgent<'static>> {
             token: vec![7; 16],
             program: b"/bin/bash".to_vec(),
             argv: vec![b"-bash".to_vec()],
+            env: vec![b"TERM".to_vec(), b"LC_*".to_vec()],
             input: true,
             stream_limit: Some(64 << 10),
             grace_ms: 60_000,

@@ -6,12 +6,11 @@
 //! user's shell and is recorded whole; nobody is refused for it.
 //!
 //! Three things the line does not show are for whoever runs it: that the file is root's (`is_trusted`), that the
-//! environment does not load other code into it (`Transfer::passes`), and that the directory is the user's own.
+//! environment does not load other code into it (`Transfer::variables`), and that the directory is the user's own.
 
 mod rsync;
 mod trusted;
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 pub use trusted::is_trusted;
@@ -125,22 +124,36 @@ pub(super) fn names(command: &str) -> Option<Vec<&'static str>> {
 }
 
 impl Transfer {
-    /// Whether a variable of the user's environment may reach the server. Those that are known to be harmless may; among
-    /// the others are some that load code (`LD_PRELOAD`, `OPENSSL_CONF`, `GCONV_PATH`). rsync gets no `HOME` either: until it
-    /// has seen `--server` it reads `~/.popt`, where old versions let that very option run another program. It uses `HOME` for
-    /// nothing else.
-    pub fn passes(&self, name: &OsStr) -> bool {
-        let Some(name) = name.to_str() else { return false };
-        match name {
-            "HOME" => self.what != What::Rsync,
-            "USER" | "LOGNAME" | "SHELL" | "PATH" | "MAIL" | "TERM" | "TZ" | "TMPDIR" | "LANG" | "LANGUAGE" => true,
-            "KRB5CCNAME" | "SSH_CLIENT" | "SSH_CONNECTION" | "SSH_USER_AUTH" | "XDG_SESSION_ID" | "XDG_RUNTIME_DIR" => {
-                true
-            }
-            _ => name.starts_with("LC_") || (self.what == What::Rsync && name.starts_with("RSYNC_")),
-        }
+    /// The variables of the user's environment that may reach the server, as `hansard_tee::passes` reads them. Those that are
+    /// known to be harmless may; among the others are some that load code (`LD_PRELOAD`, `OPENSSL_CONF`, `GCONV_PATH`). rsync
+    /// gets no `HOME` either: until it has seen `--server` it reads `~/.popt`, where old versions let that very option run
+    /// another program. It uses `HOME` for nothing else.
+    pub fn variables(&self) -> Vec<&'static str> {
+        let own = if self.what == What::Rsync { "RSYNC_*" } else { "HOME" };
+        VARIABLES.into_iter().chain([own]).collect()
     }
 }
+
+/// Of every transfer.
+const VARIABLES: [&str; 17] = [
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "PATH",
+    "MAIL",
+    "TERM",
+    "TZ",
+    "TMPDIR",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "KRB5CCNAME",
+    "SSH_CLIENT",
+    "SSH_CONNECTION",
+    "SSH_USER_AUTH",
+    "XDG_SESSION_ID",
+    "XDG_RUNTIME_DIR",
+];
 
 /// The flags of scp's own server modes, then where: one place to write to, or what to read.
 ///
@@ -311,7 +324,10 @@ mod tests {
 
     #[test]
     fn what_loads_code_does_not_reach_the_server() {
-        let passes = |line: &str, name: &str| found(line).unwrap().passes(OsStr::new(name));
+        let passes = |line: &str, name: &str| {
+            let names: Vec<Vec<u8>> = found(line).unwrap().variables().into_iter().map(Into::into).collect();
+            hansard_tee::passes(&names, name.as_bytes())
+        };
         for name in [
             "LD_PRELOAD",
             "LD_LIBRARY_PATH",

@@ -20,4 +20,4 @@ pub(crate) use signal::{
     SignalFd, block, die_by, is_controlling, kill, own_group, pause_by, queue_of, set_default, set_ignored, unblock,
 };
 pub(crate) use spawn::{Program, Side, Source, fork, replace, spawn};
-pub(crate) use variable::set_variable;
+pub(crate) use variable::{keep_variables, set_variable};

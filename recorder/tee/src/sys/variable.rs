@@ -1,10 +1,10 @@
-//! One variable of the environment, set where nobody can be reading it.
+//! Variables of the environment, set and removed where nobody can be reading it.
 
 use std::ffi::OsStr;
 
 /// Sets it; refused while there are other threads.
 pub(crate) fn set_variable(name: &OsStr, value: &OsStr) -> bool {
-    let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1);
+    let alone = is_alone();
     if alone {
         // Removed first, because it may be there more than once (sudo does that), and setting changes only the first.
         // SAFETY: with one thread nobody else reads or writes the environment meanwhile.
@@ -14,4 +14,21 @@ pub(crate) fn set_variable(name: &OsStr, value: &OsStr) -> bool {
         }
     }
     alone
+}
+
+/// Removes all that are not to be kept; refused while there are other threads.
+pub(crate) fn keep_variables(keep: impl Fn(&OsStr) -> bool) -> bool {
+    let alone = is_alone();
+    if alone {
+        let others: Vec<_> = std::env::vars_os().map(|(name, _)| name).filter(|name| !keep(name)).collect();
+        for name in others {
+            // SAFETY: with one thread nobody else reads or writes the environment meanwhile; the list of names is a copy.
+            unsafe { std::env::remove_var(name) };
+        }
+    }
+    alone
+}
+
+fn is_alone() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
 }
