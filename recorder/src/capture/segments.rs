@@ -414,13 +414,14 @@ impl Segments {
         let small = blocks >= JOIN_BLOCKS
             && open.writer.line_bytes() < blocks * JOIN_BELOW
             && open.writer.stored() < JOIN_STORED;
+        let line_bytes = open.writer.line_bytes();
         let closed = open.writer.finish(&footer, &mut self.out).map_err(fatal)?;
         self.finishing = Some(CloseJob {
             number: open.number,
             path: file.path().to_owned(),
             file: Arc::clone(file.shared()),
             closed: Some(closed),
-            join: small,
+            join: small.then_some(line_bytes),
             secret: open.secret,
             spare: open.spare,
             signer: open.signer,
@@ -459,7 +460,7 @@ impl Segments {
             path: file.path().to_owned(),
             file: Arc::clone(file.shared()),
             closed: None,
-            join: false,
+            join: None,
             secret: open.secret,
             spare: open.spare,
             signer: open.signer,

@@ -38,8 +38,8 @@ pub struct CloseJob {
     pub file: Arc<Tracked>,
     /// What the writer knows of it; `None` when it was given up.
     pub closed: Option<Closed>,
-    /// Seal it anew in fewer blocks.
-    pub join: bool,
+    /// Seal it anew in fewer blocks: so many bytes of lines.
+    pub join: Option<u64>,
     /// What its blocks are sealed with.
     pub secret: SegmentSecret,
     /// Secret and index of the joined form.

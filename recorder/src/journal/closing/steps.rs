@@ -11,7 +11,7 @@ use std::sync::Arc;
 use hansard_schemas::Digest;
 use hansard_schemas::chain::{Entry, Kind};
 use hansard_schemas::event::Summary;
-use hansard_schemas::segment::{self, Closed};
+use hansard_schemas::segment::{self, Closed, Compression};
 
 use super::rebuild::{rebuild, replace_synced};
 use super::{CloseJob, Closing, Told};
@@ -271,18 +271,19 @@ impl Work {
 /// Makes the bytes that are to be signed; `None` for a job that says of nothing how.
 fn make(job: &mut CloseJob) -> io::Result<Option<Closed>> {
     match (job.closed.take(), &job.damage) {
-        (Some(closed), _) if job.join => Ok(Some(joined(job).unwrap_or(closed))),
-        (Some(closed), _) => Ok(Some(closed)),
+        (Some(closed), _) => Ok(Some(job.join.and_then(|bytes| joined(job, bytes)).unwrap_or(closed))),
         (None, Some(damage)) => rebuild(job, damage).map(Some),
         (None, None) => Ok(None),
     }
 }
 
 /// The joined form; `None` when it cannot be made or written: the first form is as good, and larger.
-fn joined(job: &CloseJob) -> Option<Closed> {
+fn joined(job: &CloseJob, line_bytes: u64) -> Option<Closed> {
     let journal = std::fs::read(&job.path).ok()?;
-    let (bytes, closed) =
-        segment::reseal_with(&journal, &job.secret, (&job.spare.0, job.spare.1), JOINED.into()).ok()?;
+    // A window for all of it and not more: the compressor's tables go by it, and are megabytes at this level.
+    let window_log = line_bytes.max(1).next_power_of_two().ilog2();
+    let how = Compression { window_log: Some(window_log), ..JOINED.into() };
+    let (bytes, closed) = segment::reseal_with(&journal, &job.secret, (&job.spare.0, job.spare.1), how).ok()?;
     replace_synced(&job.path, &bytes).ok()?;
     Some(closed)
 }
