@@ -1,5 +1,7 @@
 //! Files over ssh: scp in both of its ways, sftp, rsync, git; recorded as transfers, bounded, and the files are the same.
 
+use std::path::Path;
+
 use hansard_tests::call::code;
 use hansard_tests::programs;
 
@@ -82,6 +84,48 @@ fn git_clones_over_ssh() {
     for session in scene.sessions(2) {
         assert_eq!(session.at("/identity/kind"), "exec");
     }
+}
+
+/// As a fleet is kept: over one connection that stays, a program and its input for each task.
+#[test]
+fn ansible_reaches_a_recorded_user() {
+    let ansible = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(".ci/venv/bin/ansible");
+    assert!(ansible.is_file(), "this suite needs {}: `.ci/run prepare` makes it", ansible.display());
+    let scene = Scene::new();
+    let local = scene.home.join("local.bin");
+    std::fs::write(&local, content()).unwrap();
+    let mut said = Vec::new();
+    for user in [GUEST, PLAIN] {
+        let to = scene.of(user).join("copied.bin");
+        let run = |module: &str, args: &str| {
+            let call = scene.home.call(&ansible).args(["all", "-i", "host,", "-u", user, "-m", module, "-a", args]);
+            let call = call.env("ANSIBLE_SSH_ARGS", format!("-F {} -o ControlMaster=auto", scene.client().display()));
+            let call = call.env("ANSIBLE_SSH_CONTROL_PATH", scene.home.join(format!("control-{user}")).as_os_str());
+            let call = call.env("ANSIBLE_PYTHON_INTERPRETER", "/usr/bin/python3");
+            let output =
+                limited(call.env("ANSIBLE_LOAD_CALLBACK_PLUGINS", "1").env("ANSIBLE_STDOUT_CALLBACK", "oneline"))
+                    .output();
+            fine(&output)
+        };
+        let ping = run("ping", "data=there");
+        assert!(ping.contains("SUCCESS") && ping.contains("there"), "{ping}");
+        let copied = run("copy", &format!("src={} dest={}", local.display(), to.display()));
+        assert!(copied.contains("CHANGED"), "{copied}");
+        assert_eq!(std::fs::read(&to).unwrap(), content(), "{user}");
+        said.push(crate::scene::neutral(ping.as_bytes(), user));
+        let close = scene
+            .ssh(user, ["-o", &format!("ControlPath={}/control-{user}", scene.home.path().display()), "-O", "exit"]);
+        close.output();
+    }
+    assert_eq!(said[0], said[1], "the same for both");
+    let sessions = scene.sessions(scene.log().matches("session started").count());
+    let of_kind = |kind: &str| sessions.iter().filter(|session| session.at("/identity/kind") == kind).count();
+    assert!(
+        of_kind("transfer") >= 1 && of_kind("exec") > 3,
+        "{} transfers, {} commands",
+        of_kind("transfer"),
+        of_kind("exec")
+    );
 }
 
 #[test]
