@@ -42,9 +42,11 @@ fn an_agent_that_is_killed_loses_and_doubles_nothing() {
     let (kills, sessions) = (form("HANSARD_KILLS", 5), form("HANSARD_SESSIONS", 8));
     let mut scene = Scene::new();
     let stop = scene.of(GUEST).join("stop");
+    // Five hundred lines a second in all, at most: each takes a process, and the machine is to have time for agents.
+    let pause = Duration::from_millis(10.max(2 * sessions as u64)).as_secs_f64();
     let command = |n: usize| {
         format!(
-            "i=0; while [ ! -e {} ]; do echo session {n} line $((i += 1)); sleep 0.01; done; exit 5",
+            "i=0; while [ ! -e {} ]; do echo session {n} line $((i += 1)); sleep {pause}; done; exit 5",
             stop.display()
         )
     };
@@ -57,7 +59,11 @@ fn an_agent_that_is_killed_loses_and_doubles_nothing() {
     let pipes: Vec<_> = on_pipes.into_iter().map(|n| scene.begin_unlimited(&command(n))).collect();
     wait_until("all sessions run", LONG, || (scene.log().matches("session started").count() >= sessions).then_some(()));
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    for _ in 0..kills {
+    for kill in 0..kills {
+        if kill % 10 == 9 {
+            // A tee waits for an agent for `agent.grace`, a minute: some agent must live until it has had time for everybody.
+            wait_until("all sessions are taken up", LONG, || (scene.running().len() == sessions).then_some(()));
+        }
         std::thread::sleep(random.ms(700));
         scene.kill_agent();
         std::thread::sleep(random.ms(300));

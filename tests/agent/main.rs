@@ -18,6 +18,7 @@ mod limits;
 mod logins;
 mod passing;
 mod policy;
+mod reach;
 mod scene;
 mod surroundings;
 mod transfers;
