@@ -128,7 +128,8 @@ pub fn run(place: &PlaceArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A session has two descriptors: as many as this process may have, it takes.
+/// A session has four descriptors (connection, process, lock of its folder, open segment): as many as this process may have,
+/// it takes.
 fn raise_descriptors() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
