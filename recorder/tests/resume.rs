@@ -13,6 +13,7 @@ use hansard_record::capture::who::{Stated, Surroundings, identify};
 use hansard_record::cli::InputMode;
 use hansard_record::config::Config;
 use hansard_record::destinations;
+use hansard_record::journal::outbox;
 use hansard_record::services::{Begun, Choices, Handle, Opening, Resume, Resumed, Services};
 use hansard_record::ship::Choice;
 use hansard_schemas::cast::{Code, Event, EventData, Gap, GapWhy, Size};
@@ -218,6 +219,8 @@ fn is_whole(place: &Place, services: &Services, session: SessionId, last: u64, r
     assert_eq!((judgement.outcome.as_deref(), judgement.notes.len()), (Some("exited"), 0), "{judgement:#?}");
     assert_eq!(place.output(session), shown(1..=last));
     assert_eq!(place.restarts(session), restarts);
+    let events = outbox::list(&place.folder(session)).unwrap();
+    assert_eq!(events.iter().map(|event| event.word.as_str()).collect::<Vec<_>>(), ["started", "stopped"]);
 }
 
 #[test]

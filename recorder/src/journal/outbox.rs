@@ -104,10 +104,21 @@ pub fn keep_outcome(dir: &SessionDir, outcome: &str, summary: Option<&Summary>) 
 }
 
 /// The session began: this `start` entry says so. Written with the next event, or when events are next delivered: the
-/// user's program does not wait for it, and [`settle`] makes it anew if this process dies before.
+/// user's program does not wait for it, and whoever goes on or closes the session makes it anew if this process dies before.
 pub fn owe_started(dir: &SessionDir, about: &About, entry: &Entry) {
     let started = about.who.as_ref().map(|who| of_start(who, about, entry));
     *dir.events().lock().unwrap_or_else(PoisonError::into_inner) = started;
+}
+
+/// The same for a session that goes on, where its last recorder was killed before it had written it; `said` is what the
+/// chain says of the session.
+pub fn owe_started_again(dir: &SessionDir, about: &About, said: &[Entry]) -> io::Result<()> {
+    // The first event of a session is removed with its folder only.
+    let is_there = list(dir.path())?.iter().any(|waiting| waiting.word == STARTED);
+    if let Some(entry) = said.iter().find(|entry| matches!(entry.kind, Kind::Start { .. })).filter(|_| !is_there) {
+        owe_started(dir, about, entry);
+    }
+    Ok(())
 }
 
 fn of_start(who: &Who, about: &About, entry: &Entry) -> Named {

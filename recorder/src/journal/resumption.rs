@@ -81,6 +81,8 @@ pub fn look(dir: &SessionDir, chain: &HostChain) -> Result<Stopped, Failure> {
     if closed.is_none() && left.iter().all(|left| matches!(left, Left::Lost(_))) {
         return Ok(Stopped::NeverStarted);
     }
+    outbox::owe_started_again(dir, &about, &said)
+        .map_err(io_failure("list the events of the session in", dir.path()))?;
     Ok(Stopped::Here(Box::new(Point { about, next, epoch, position, offset_ms, said, left, closed })))
 }
 
