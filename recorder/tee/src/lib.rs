@@ -47,5 +47,5 @@ pub use message::{
 };
 pub use signals::{end_by, prepare, release};
 pub use stand_in::StandIn;
-pub use surroundings::{keep_variables, passes, set_shell_variable, ssh_user_auth};
+pub use surroundings::{drop_group, keep_variables, passes, restore_variables, set_shell_variable, ssh_user_auth};
 pub use terminal::{on_terminal, terminal_size};

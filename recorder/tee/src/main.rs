@@ -17,7 +17,7 @@ use hansard_tee::{
     Agent, Begun, Clock, Command, Exit, Guardian, InputCapture, NoSession, Options, Outcome, TeeError, begin,
     exec_front, interactive, on_terminal, ssh_user_auth, terminal_size,
 };
-use rustix::process::{DumpableBehavior, getegid, getgroups, set_dumpable_behavior};
+use rustix::process::{DumpableBehavior, getgid, getgroups, set_dumpable_behavior};
 
 /// The status of a session that is not started, or that the recorder had to end.
 const NO_SESSION: i32 = 125;
@@ -26,6 +26,9 @@ const BREAK_GLASS: &str = "/usr/bin/hansard-record";
 
 fn main() {
     hansard_tee::remember_descriptors();
+    if !hansard_tee::restore_variables() {
+        tell("some variables of the environment are missing, because this program is setgid");
+    }
     // Nobody but root may trace or read this process: it shows what was accepted and nothing else. Not refused by any kernel
     // that has it; one that has not offers no more.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
@@ -157,6 +160,10 @@ fn refuse(settings: &Settings, argv: &[OsString], what: &str) -> (i32, Option<i3
         && is_member(gid)
     {
         hansard_tee::release();
+        if !hansard_tee::drop_group() {
+            tell("the group of this program cannot be given up");
+            return (NO_SESSION, None);
+        }
         let mut words = argv.iter();
         let arg0 = words.next().map_or("", |word| word.to_str().unwrap_or(""));
         let mut command = std::process::Command::new(BREAK_GLASS);
@@ -175,7 +182,7 @@ fn refuse(settings: &Settings, argv: &[OsString], what: &str) -> (i32, Option<i3
     (NO_SESSION, None)
 }
 
-/// By the kernel's word, not by that of a name service which may be away.
+/// By the kernel's word, not by that of a name service which may be away; and not by the group of this program's file.
 fn is_member(gid: u32) -> bool {
-    getegid().as_raw() == gid || getgroups().is_ok_and(|groups| groups.iter().any(|group| group.as_raw() == gid))
+    getgid().as_raw() == gid || getgroups().is_ok_and(|groups| groups.iter().any(|group| group.as_raw() == gid))
 }

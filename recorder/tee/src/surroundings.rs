@@ -11,12 +11,37 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, open};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::sys;
 
 /// Sets SHELL for what is started from now on. To be called while this process has one thread; false where it has more.
 pub fn set_shell_variable(shell: &OsStr) -> bool {
     sys::set_variable(OsStr::new("SHELL"), shell)
+}
+
+/// Gives the environment back what the dynamic linker takes out of that of a setgid program (TMPDIR, LD_LIBRARY_PATH and
+/// others): what is run is to find it. To be called first of all; false where it cannot be done.
+pub fn restore_variables() -> bool {
+    if !sys::is_setgid() {
+        return true;
+    }
+    // Only a process that may be looked at can look at itself there. Nobody else can, meanwhile: he is not of our group.
+    let _ = set_dumpable_behavior(DumpableBehavior::Dumpable);
+    let read = std::fs::read("/proc/self/environ");
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let Ok(text) = read else { return false };
+    let entries = text.split(|byte| *byte == 0).filter_map(|entry| {
+        let at = entry.iter().position(|byte| *byte == b'=').filter(|at| *at > 0)?;
+        Some((OsStr::from_bytes(entry.get(..at)?), OsStr::from_bytes(entry.get(at + 1..)?)))
+    });
+    sys::add_variables(entries)
+}
+
+/// The group of the program's file is given up, where it is setgid: for a program that this process becomes by other means
+/// than [`Command::replace`](crate::Command::replace).
+pub fn drop_group() -> bool {
+    sys::drop_group()
 }
 
 /// Whether a variable is on a list; an entry that ends in `*` stands for all that begin as it does.

@@ -8,6 +8,7 @@ mod descriptors;
 mod life;
 mod memory;
 mod original;
+mod setgid;
 mod signal;
 mod spawn;
 mod variable;
@@ -16,8 +17,9 @@ pub(crate) use descriptors::{close_passed_on, remember};
 pub(crate) use life::Life;
 pub(crate) use memory::{lock, lock_all};
 pub(crate) use original::Original;
+pub(crate) use setgid::{drop_group, is_setgid};
 pub(crate) use signal::{
     SignalFd, block, die_by, is_controlling, kill, own_group, pause_by, queue_of, set_default, set_ignored, unblock,
 };
 pub(crate) use spawn::{Program, Side, Source, fork, replace, spawn};
-pub(crate) use variable::{keep_variables, set_variable};
+pub(crate) use variable::{add_variables, keep_variables, set_variable};

@@ -11,6 +11,7 @@ use std::ptr;
 
 use super::descriptors::{pass_on_only, passed_on};
 use super::original::{LAST_SIGNAL, Original, bit};
+use super::setgid::drop_group;
 
 unsafe extern "C" {
     /// The environment as the parent gave it, malformed and repeated entries included.
@@ -91,8 +92,10 @@ pub(crate) fn replace(program: &Program) -> io::Error {
     // the program that comes, and stay so only where none can be executed, when this process is about to end.
     unsafe {
         pass_on_only(&passed_on);
-        restore_signals(Original::get());
-        execute(program, &argv, &mut script);
+        if drop_group() {
+            restore_signals(Original::get());
+            execute(program, &argv, &mut script);
+        }
     }
     io::Error::last_os_error()
 }
@@ -143,6 +146,9 @@ unsafe fn become_child(
                 } else if original.closed & (1 << target) != 0 {
                     libc::close(target);
                 }
+            }
+            if !drop_group() {
+                break 'setup;
             }
             restore_signals(original);
             execute(program, argv, script);

@@ -16,6 +16,18 @@ pub(crate) fn set_variable(name: &OsStr, value: &OsStr) -> bool {
     alone
 }
 
+/// Adds those that are not there; refused while there are other threads.
+pub(crate) fn add_variables<'v>(all: impl Iterator<Item = (&'v OsStr, &'v OsStr)>) -> bool {
+    let alone = is_alone();
+    if alone {
+        for (name, value) in all.filter(|(name, _)| std::env::var_os(name).is_none()) {
+            // SAFETY: with one thread nobody else reads or writes the environment meanwhile.
+            unsafe { std::env::set_var(name, value) };
+        }
+    }
+    alone
+}
+
 /// Removes all that are not to be kept; refused while there are other threads.
 pub(crate) fn keep_variables(keep: impl Fn(&OsStr) -> bool) -> bool {
     let alone = is_alone();
