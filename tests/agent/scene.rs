@@ -269,7 +269,7 @@ impl Scene {
     }
 
     /// Segments that are still in the spool.
-    fn spooled(&self) -> usize {
+    pub fn spooled(&self) -> usize {
         let files = process::files_below(&self.home.spool());
         files.iter().filter(|file| file.extension().is_some_and(|e| e == "hseg" || e == "journal")).count()
     }

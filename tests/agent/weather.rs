@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hansard_tests::call::{Call, code};
 use hansard_tests::clock::Clock;
 use hansard_tests::terminal::{Terminal, find};
-use hansard_tests::{SOON, process};
+use hansard_tests::{LONG, SOON, process, wait_until};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -105,6 +105,8 @@ fn a_store_that_is_away_holds_up_nobody() {
         assert_eq!(terminal.status(SOON), 0);
         shown.push(terminal.drained());
     }
+    // The store is tried again after at most 45 s; of a long outage thousands of segments are to be delivered then.
+    wait_until("what waited is delivered", LONG, || (scene.spooled() == 0).then_some(()));
     let sessions = scene.sessions(8 + 2);
     let on_terminals = sessions.iter().filter(|session| session.at("/identity/kind") == "interactive");
     let mut recorded: Vec<Vec<u8>> = on_terminals.map(|session| scene.home.raw(&session.id)).collect();
