@@ -105,8 +105,10 @@ fn a_store_that_is_away_holds_up_nobody() {
         assert_eq!(terminal.status(SOON), 0);
         shown.push(terminal.drained());
     }
-    // The store is tried again after at most 45 s; of a long outage thousands of segments are to be delivered then.
-    wait_until("what waited is delivered", LONG, || (scene.spooled() == 0).then_some(()));
+    // The store is tried again after at most 45 s, for sessions that run or have just ended. One that ended more than two minutes
+    // before is among what the agent looks for now and then, after a long outage every ten minutes.
+    let limit = LONG.max(Duration::from_secs(seconds + 120));
+    wait_until("what waited is delivered", limit, || (scene.spooled() == 0).then_some(()));
     let sessions = scene.sessions(8 + 2);
     let on_terminals = sessions.iter().filter(|session| session.at("/identity/kind") == "interactive");
     let mut recorded: Vec<Vec<u8>> = on_terminals.map(|session| scene.home.raw(&session.id)).collect();
