@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::{SOON, wait_until};
+
 /// How soon a door notices that it is to be shut.
 const NOTICED: Duration = Duration::from_millis(10);
 
@@ -39,9 +41,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn listen(address: SocketAddr, state: &Arc<Mutex<State>>, serve: &Arc<impl Fn(TcpStream) + Send + Sync + 'static>) {
-    // The port was free when this door took it; connections of its own that linger do not keep it.
-    let listener = TcpListener::bind(address).expect("the door's own port");
+fn listen(listener: TcpListener, state: &Arc<Mutex<State>>, serve: &Arc<impl Fn(TcpStream) + Send + Sync + 'static>) {
     listener.set_nonblocking(true).expect("a listener");
     lock(state).open = true;
     let mut number = 0;
@@ -69,15 +69,19 @@ fn listen(address: SocketAddr, state: &Arc<Mutex<State>>, serve: &Arc<impl Fn(Tc
 impl Door {
     /// Opens a port; every connection is served on a thread of its own.
     pub fn open(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let [port] = super::free_ports();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        // Kept from here on: a port that was free a moment ago may be somebody else's by now.
+        let first = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let address = first.local_addr().expect("its address");
         let state = Arc::new(Mutex::new(State::default()));
         let (serve, shared) = (Arc::new(serve), Arc::clone(&state));
         let thread = std::thread::spawn(move || {
+            let mut first = Some(first);
+            // While it is shut, a connection that goes out from another program may have its port for a while.
+            let again = || wait_until("the door's port is free", SOON, || TcpListener::bind(address).ok());
             loop {
                 let wanted = lock(&shared).wanted;
                 match wanted {
-                    Wanted::Open => listen(address, &shared, &serve),
+                    Wanted::Open => listen(first.take().unwrap_or_else(again), &shared, &serve),
                     Wanted::Shut => std::thread::sleep(NOTICED),
                     Wanted::Gone => return,
                 }
