@@ -41,7 +41,7 @@ pub(super) fn released(encoder: &mut Encoder, lines: &mut Vec<u8>, streams: &mut
     }
 }
 
-/// Of a pipe that is over its limit: it is, or that and what it came to.
+/// What is known of a pipe that is over its limit, before its tee says what it came to.
 pub(super) struct Over {
     /// Of all its bytes, at the last word.
     pub(super) total: u64,
@@ -49,7 +49,7 @@ pub(super) struct Over {
     pub(super) from_ms: u64,
 }
 
-/// How a pipe is called in lines and gaps.
+/// A pipe's place among the three, and how it is called in lines and gaps.
 pub(super) fn of_pipe(pipe: Pipe) -> (usize, Code, GapWhat) {
     match pipe {
         Pipe::Output => (0, Code::Output, GapWhat::Output),

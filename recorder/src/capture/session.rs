@@ -338,19 +338,17 @@ impl Session {
 
     fn stage_passing(&mut self, t_ms: u64, pipe: Pipe, total: u64) {
         let (index, _, what) = of_pipe(pipe);
-        match self.over.get_mut(index) {
-            Some(Some(over)) => over.total = total,
-            Some(none) => {
-                *none = Some(Over { total, from_ms: t_ms });
-                self.stage_gap(t_ms, &limit_reached(what, t_ms));
-            }
-            None => {}
+        if let Some(over) = &mut self.over[index] {
+            over.total = total;
+            return;
         }
+        self.over[index] = Some(Over { total, from_ms: t_ms });
+        self.stage_gap(t_ms, &limit_reached(what, t_ms));
     }
 
     fn stage_rest(&mut self, t_ms: u64, pipe: Pipe, rest: &Rest<'_>) {
         let (index, code, what) = of_pipe(pipe);
-        self.over.iter_mut().skip(index).take(1).for_each(|over| *over = None);
+        self.over[index] = None;
         self.stage_gap(t_ms, &over_limit(what, (rest.from_us / 1_000).min(t_ms), t_ms, Ok(rest)));
         if pipe == Pipe::Input && matches!(self.input, InputState::Masked(_)) {
             // Nobody has looked through it for secrets.
@@ -534,7 +532,7 @@ impl Session {
         for pipe in [Pipe::Output, Pipe::Error, Pipe::Input] {
             // Its tee was killed before it could say what it came to.
             let (index, _, what) = of_pipe(pipe);
-            if let Some(over) = self.over.get_mut(index).and_then(Option::take) {
+            if let Some(over) = self.over[index].take() {
                 self.stage_gap(t_ms, &over_limit(what, over.from_ms, t_ms, Err(over.total)));
             }
         }

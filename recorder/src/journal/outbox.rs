@@ -103,6 +103,13 @@ pub fn keep_outcome(dir: &SessionDir, outcome: &str, summary: Option<&Summary>) 
     dir.write_line(OUTCOME, &[outcome, &summary.unwrap_or_default()].join("\n"))
 }
 
+/// What [`keep_outcome`] has kept.
+pub fn kept_outcome(dir: &SessionDir) -> Option<(String, Option<Summary>)> {
+    let text = dir.read_line(OUTCOME).filter(|text| !text.is_empty())?;
+    let (outcome, summary) = text.split_once('\n').unwrap_or((&text, ""));
+    Some((outcome.to_owned(), serde_json::from_str(summary).ok()))
+}
+
 /// The session began: this `start` entry says so. Written with the next event, or when events are next delivered: the
 /// user's program does not wait for it, and whoever goes on or closes the session makes it anew if this process dies before.
 pub fn owe_started(dir: &SessionDir, about: &About, entry: &Entry) {
@@ -137,8 +144,7 @@ fn stop_of(dir: &SessionDir, who: &Who, about: &About, entry: &Entry) -> Stopped
     // Of an end that nobody saw there is no summary, and none that was left by an interrupted one counts.
     let (outcome, segments, digest, summary): (_, _, Option<Digest>, Option<Summary>) = match &entry.kind {
         Kind::End { segment, digest, outcome, .. } => {
-            let kept = dir.read_line(OUTCOME);
-            let summary = kept.and_then(|text| serde_json::from_str(text.split_once('\n')?.1).ok());
+            let summary = kept_outcome(dir).and_then(|kept| kept.1);
             (outcome.clone(), Some(segment + 1), Some(*digest), summary)
         }
         _ => {

@@ -211,8 +211,7 @@ impl Work<'_> {
 
     /// The orderly end that only the chain lacks.
     pub(super) fn end(&self, segment: u32, digest: Digest) -> io::Result<Found> {
-        let kept = self.dir.read_line(OUTCOME);
-        let outcome = kept.as_deref().and_then(|text| text.lines().next()).unwrap_or("recorder-failed").to_owned();
+        let outcome = outbox::kept_outcome(self.dir).map_or_else(|| "recorder-failed".into(), |kept| kept.0);
         let kind = Kind::End { session: self.dir.session(), segment, digest, outcome };
         self.chain.append(kind).map_err(|f| io::Error::other(f.what))?;
         Ok(Found::Ended)

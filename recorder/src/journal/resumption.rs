@@ -81,8 +81,6 @@ pub fn look(dir: &SessionDir, chain: &HostChain) -> Result<Stopped, Failure> {
     if closed.is_none() && left.iter().all(|left| matches!(left, Left::Lost(_))) {
         return Ok(Stopped::NeverStarted);
     }
-    outbox::owe_started_again(dir, &about, &said)
-        .map_err(io_failure("list the events of the session in", dir.path()))?;
     Ok(Stopped::Here(Box::new(Point { about, next, epoch, position, offset_ms, said, left, closed })))
 }
 
@@ -189,6 +187,8 @@ impl Point {
         signer: PublicKey,
         reason: &str,
     ) -> Result<Option<(u32, Digest)>, Failure> {
+        outbox::owe_started_again(dir, &self.about, &self.said)
+            .map_err(io_failure("list the events of the session in", dir.path()))?;
         let work = Work { dir, chain, about: &self.about, said: &self.said, reason };
         self.close_each(&work, signer).map_err(io_failure("close what the last recorder left open in", dir.path()))
     }

@@ -38,14 +38,15 @@ impl Bound {
         usize::try_from(self.limit.saturating_sub(self.total)).unwrap_or(usize::MAX)
     }
 
-    /// The next bytes, recorded or not.
-    pub(crate) fn push(&mut self, bytes: &[u8], now_us: u64) {
+    /// The next bytes, recorded or not; true when they are the first to go over the limit.
+    pub(crate) fn push(&mut self, bytes: &[u8], now_us: u64) -> bool {
         self.hash.update(bytes);
         let rest = bytes.get(self.room()..).unwrap_or_default();
         self.total += bytes.len() as u64;
         if rest.is_empty() {
-            return;
+            return false;
         }
+        let is_first = self.over_since_us.is_none();
         self.over_since_us.get_or_insert(now_us);
         if rest.len() >= TAIL {
             self.tail.clear();
@@ -55,6 +56,7 @@ impl Bound {
         if self.tail.len() > 2 * TAIL {
             self.tail.drain(..self.tail.len() - TAIL);
         }
+        is_first
     }
 
     /// Tells the recorder that bytes pass unrecorded: at once when that begins, so that a recording whose tee is killed does

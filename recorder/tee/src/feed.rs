@@ -33,8 +33,6 @@ pub(crate) struct Feed {
     submitted: bool,
     queue: Queue,
     bound: Option<Bound>,
-    /// Beyond its limit.
-    passing: bool,
     end: End,
 }
 
@@ -76,7 +74,6 @@ impl Feed {
             submitted: false,
             queue: Queue::default(),
             bound: limit.map(|limit| Bound::new(Pipe::Input, limit)),
-            passing: false,
             end: End::NotYet,
         })
     }
@@ -112,10 +109,13 @@ impl Feed {
             let mut head = self.held.len();
             if let Some(bound) = &mut self.bound {
                 head = head.min(bound.room());
-                bound.push(&self.held, link.now_us);
+                if let (true, Some(to)) = (bound.push(&self.held, link.now_us), &self.to) {
+                    outlet::widen(to);
+                }
             }
             match self.held.get(..head) {
-                Some([]) | None => self.pass(),
+                // All of it is beyond the limit, and need not be accepted.
+                Some([]) | None => self.accepted(),
                 Some(bytes) => {
                     self.submitted = true;
                     link.submit(Message::Input { bytes, hidden: false });
@@ -129,17 +129,7 @@ impl Feed {
         }
     }
 
-    /// What was read need not be accepted.
-    fn pass(&mut self) {
-        if !std::mem::replace(&mut self.passing, true)
-            && let Some(to) = &self.to
-        {
-            outlet::widen(to);
-        }
-        self.accepted();
-    }
-
-    /// What was submitted is accepted.
+    /// What was read is accepted.
     pub(crate) fn accepted(&mut self) {
         self.queue.append(&mut self.held);
         self.submitted = false;

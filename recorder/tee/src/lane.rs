@@ -20,8 +20,6 @@ pub(crate) struct Lane {
     to: Option<Outlet>,
     passage: Passage,
     bound: Option<Bound>,
-    /// Beyond its limit.
-    passing: bool,
     pub(crate) gather_us: Option<u64>,
 }
 
@@ -39,7 +37,7 @@ impl Lane {
         rustix::io::ioctl_fionbio(&from, true)?;
         let to = Some(Outlet::new(to)?);
         let bound = limit.map(|limit| Bound::new(stream.into(), limit));
-        Ok(Self { stream, from: Some(from), to, passage: Passage::new(), bound, passing: false, gather_us: None })
+        Ok(Self { stream, from: Some(from), to, passage: Passage::new(), bound, gather_us: None })
     }
 
     /// Nothing more comes, and all that came is recorded and written.
@@ -97,12 +95,10 @@ impl Lane {
         while link.has_room() {
             let room = self.bound.as_ref().map_or(usize::MAX, Bound::room);
             if let Some(bound) = self.bound.as_mut().filter(|_| room == 0) {
-                if !std::mem::replace(&mut self.passing, true)
-                    && let Some(from) = &self.from
-                {
+                let gathered = self.passage.front(self.passage.gathered());
+                if let (true, Some(from)) = (bound.push(gathered, link.now_us), &self.from) {
                     outlet::widen(from);
                 }
-                bound.push(self.passage.front(self.passage.gathered()), link.now_us);
                 self.passage.pass_on();
                 return bound.tell(link);
             }
@@ -115,7 +111,9 @@ impl Lane {
                 Due::Now(count) => {
                     let count = count.min(room);
                     let bytes = self.passage.front(count);
-                    self.bound.iter_mut().for_each(|bound| bound.push(bytes, link.now_us));
+                    if let Some(bound) = &mut self.bound {
+                        bound.push(bytes, link.now_us);
+                    }
                     link.submit(Message::Output { stream: self.stream, bytes });
                     self.passage.submitted(count, link.now_us);
                 }
