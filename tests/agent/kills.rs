@@ -7,13 +7,9 @@ use std::time::Duration;
 
 use hansard_tests::call::code;
 use hansard_tests::terminal::Terminal;
-use hansard_tests::{LONG, SOON, wait_until};
+use hansard_tests::{LONG, SOON, form, wait_until};
 
 use crate::scene::{GUEST, Scene};
-
-fn form(variable: &str, short: usize) -> usize {
-    std::env::var(variable).map_or(short, |text| text.parse().expect("a number"))
-}
 
 /// Numbers that spread, the same in every run.
 struct Random(u64);
@@ -39,7 +35,8 @@ fn apart(bytes: Vec<u8>) -> (String, usize) {
 
 #[test]
 fn an_agent_that_is_killed_loses_and_doubles_nothing() {
-    let (kills, sessions) = (form("HANSARD_KILLS", 5), form("HANSARD_SESSIONS", 8));
+    let kills = form("HANSARD_KILLS", 5);
+    let sessions = usize::try_from(form("HANSARD_SESSIONS", 8)).expect("a number of sessions");
     let mut scene = Scene::new();
     let stop = scene.of(GUEST).join("stop");
     // Five hundred lines a second in all, at most: each takes a process, and the machine is to have time for agents.

@@ -6,12 +6,11 @@ use hansard_tests::terminal::Terminal;
 use hansard_tests::{SOON, wait_until};
 use serde_json::Value;
 
-use crate::scene::{GUEST, Scene, fine};
+use crate::scene::{GUEST, Scene, fine, of_kind};
 
 /// What `status` says of the one session on a terminal.
 fn on_terminal(scene: &Scene) -> Value {
-    let answer: Value = serde_json::from_slice(&scene.operator(["status", "--json"]).output().stdout).expect("json");
-    let sessions = answer["sessions"].as_array().expect("a list").clone();
+    let sessions = scene.status();
     sessions.into_iter().find(|one| one["kind"] == "interactive").expect("it runs")
 }
 
@@ -63,7 +62,7 @@ fn a_tee_that_its_user_kills_ends_its_session() {
     assert_eq!(succeed(&scene, &[&kill]), [&kill]);
     terminal.status(SOON);
     let sessions = scene.sessions(2);
-    let session = sessions.iter().find(|session| session.at("/identity/kind") == "interactive").expect("it is there");
+    let session = of_kind(&sessions, "interactive");
     assert_eq!(session.at("/outcome"), "recorder-failed");
     wait_until("nothing of it is left", SOON, || scene.tees().is_empty().then_some(()));
 }
@@ -113,7 +112,7 @@ fn another_program_on_the_socket_gets_nothing_of_a_session() {
     assert_eq!(terminal.status(SOON), 4);
     let shown = terminal.drained();
     let sessions = scene.sessions(2);
-    let session = sessions.iter().find(|session| session.at("/identity/kind") == "interactive").expect("it is there");
+    let session = of_kind(&sessions, "interactive");
     assert_eq!(String::from_utf8_lossy(&scene.home.raw(&session.id)), String::from_utf8_lossy(&shown));
 }
 

@@ -183,7 +183,7 @@ impl Scene {
     }
 
     /// What the agent says of the sessions that run.
-    fn status(&self) -> Vec<Value> {
+    pub fn status(&self) -> Vec<Value> {
         let output = self.operator(["status", "--json"]).output();
         let mut answer: Value = serde_json::from_str(&fine(&output)).expect("json");
         serde_json::from_value(answer["sessions"].take()).expect("a list")
@@ -306,6 +306,11 @@ impl Session {
     pub fn at(&self, pointer: &str) -> &Value {
         self.shown.pointer(pointer).unwrap_or_else(|| panic!("no {pointer} in {:#}", self.shown))
     }
+}
+
+/// The one of these sessions that is of this kind.
+pub fn of_kind<'s>(sessions: &'s [Session], kind: &str) -> &'s Session {
+    sessions.iter().find(|session| session.at("/identity/kind") == kind).expect("it is there")
 }
 
 /// What was got, without what must differ: the user's name and number.

@@ -8,27 +8,18 @@ use std::time::{Duration, Instant};
 
 use hansard_tests::call::{Call, code};
 use hansard_tests::clock::Clock;
-use hansard_tests::terminal::{Terminal, find};
-use hansard_tests::{LONG, SOON, process, wait_until};
+use hansard_tests::terminal::{Terminal, find, without_notices};
+use hansard_tests::{LONG, SOON, form, process, wait_until};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::scene::{GUEST, Scene, fine};
+use crate::scene::{GUEST, Scene, fine, of_kind};
 
 const HELD: &str = "output is held";
 
-/// What a program showed: without the lines that the recorder added, each between line breaks.
-fn without_notices(shown: &[u8]) -> String {
-    let mut left = shown.to_vec();
-    while let Some(at) = find(&left, b"\r\nhansard") {
-        let end = find(&left[at + 2..], b"\r\n").map_or(left.len(), |n| at + 2 + n + 2);
-        left.drain(at..end);
-    }
-    String::from_utf8_lossy(&left).into_owned()
-}
-
-fn form(variable: &str, short: u64) -> u64 {
-    std::env::var(variable).map_or(short, |text| text.parse().expect("a number"))
+/// What a program showed, as text.
+fn itself(shown: &[u8]) -> String {
+    String::from_utf8_lossy(&without_notices(shown, "hansard")).into_owned()
 }
 
 #[test]
@@ -52,9 +43,9 @@ fn a_full_disk_holds_sessions_and_refuses_new_ones() {
     assert_eq!(terminal.status(SOON), 3);
     let shown = terminal.drained();
     let recordings = scene.sessions(2);
-    let session = recordings.iter().find(|session| session.at("/identity/kind") == "interactive").expect("it is there");
+    let session = of_kind(&recordings, "interactive");
     let recorded = scene.home.raw(&session.id);
-    assert_eq!(without_notices(&recorded), without_notices(&shown));
+    assert_eq!(itself(&recorded), itself(&shown));
     assert!(find(&recorded, HELD.as_bytes()).is_some(), "what the user was told is recorded, too");
 }
 
@@ -137,7 +128,7 @@ fn a_clock_that_is_set_is_said_and_loses_nothing() {
     assert_eq!(terminal.status(SOON), 3);
     let shown = terminal.drained();
     let sessions = scene.sessions(2);
-    let session = sessions.iter().find(|session| session.at("/identity/kind") == "interactive").expect("it is there");
+    let session = of_kind(&sessions, "interactive");
     assert_eq!(String::from_utf8_lossy(&scene.home.raw(&session.id)), String::from_utf8_lossy(&shown));
     let cast = String::from_utf8(scene.home.export(&session.id, "cast")).expect("text");
     let gap = cast.lines().find(|line| line.contains("\"g\"") && line.contains("clock-step")).expect("a gap");

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hansard_tests::home::Home;
-use hansard_tests::terminal::{Terminal, find};
+use hansard_tests::terminal::{self, Terminal, find};
 use hansard_tests::{LONG, SOON, process, programs, stream, wait_until};
 
 use crate::heavy;
@@ -44,14 +44,9 @@ impl Drop for SmallDisk {
 
 pub const HELD: &str = "output is held";
 
-/// What the program showed: without the lines that the recorder added, each between line breaks.
+/// What the program showed.
 pub fn without_notices(shown: &[u8]) -> Vec<u8> {
-    let mut left = shown.to_vec();
-    while let Some(at) = find(&left, b"\r\nhansard-record: ") {
-        let end = find(&left[at + 2..], b"\r\n").map_or(left.len(), |n| at + 2 + n + 2);
-        left.drain(at..end);
-    }
-    left
+    terminal::without_notices(shown, "hansard-record: ")
 }
 
 /// Nothing more is displayed for a while.

@@ -26,6 +26,11 @@ pub const SOON: Duration = Duration::from_secs(30);
 /// How long a stream of tens of MiB may take through a debug build.
 pub const LONG: Duration = Duration::from_secs(240);
 
+/// The number that a test's long form gives in the environment, or that of its short form.
+pub fn form(variable: &str, short: u64) -> u64 {
+    std::env::var(variable).map_or(short, |text| text.parse().expect("a number"))
+}
+
 /// Waits until `holds` gives something, and fails naming `what` when `limit` has passed.
 pub fn wait_until<T>(what: &str, limit: Duration, mut holds: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();

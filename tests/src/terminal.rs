@@ -310,3 +310,14 @@ impl Drop for Terminal {
 pub fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     bytes.windows(needle.len().max(1)).position(|window| window == needle)
 }
+
+/// What a program showed: without the lines that the recorder added, which begin so, each between line breaks.
+pub fn without_notices(shown: &[u8], begin: &str) -> Vec<u8> {
+    let begin = [b"\r\n", begin.as_bytes()].concat();
+    let mut left = shown.to_vec();
+    while let Some(at) = find(&left, &begin) {
+        let end = find(&left[at + 2..], b"\r\n").map_or(left.len(), |n| at + 2 + n + 2);
+        left.drain(at..end);
+    }
+    left
+}
