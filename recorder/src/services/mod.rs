@@ -87,6 +87,9 @@ impl Services {
         let registry = Arc::new(Registry::default());
         let leaves = Arc::clone(&registry);
         shipping.when_gone(Box::new(move |session| leaves.remove(session)));
+        let stopping: Arc<Stopping> = Arc::default();
+        let bell = Arc::clone(&stopping);
+        shipping.when_back(Box::new(move || bell.ring()));
         let services = Arc::new(Self {
             config,
             spool,
@@ -102,7 +105,7 @@ impl Services {
             places,
             notify: addresses,
             registry,
-            stopping: Arc::default(),
+            stopping,
         });
         chores::start(&services).map_err(Failure::new)?;
         Ok(services)

@@ -40,6 +40,9 @@ pub struct Status {
 /// Called when a session has left the spool, or this service.
 pub type Gone = Box<dyn Fn(SessionId) + Send + Sync>;
 
+/// Called when a place takes again that was said to fail.
+pub type Back = Box<dyn Fn() + Send + Sync>;
+
 struct Inner {
     places: Vec<Place>,
     chain: Arc<HostChain>,
@@ -50,6 +53,7 @@ struct Inner {
     shown: Arc<[String]>,
     desk: Desk,
     gone: OnceLock<Gone>,
+    back: OnceLock<Back>,
 }
 
 /// Delivers for all sessions of the process.
@@ -74,8 +78,8 @@ impl Shipping {
         let sinks = sinks.into_iter().map(Place::of_recordings);
         let places: Vec<Place> = sinks.chain(notify.into_iter().map(Place::of_events)).collect();
         let shown = places.iter().map(|place| place.shown.clone()).collect();
-        let (desk, gone) = (Desk::default(), OnceLock::new());
-        let inner = Arc::new(Inner { places, chain, behind, final_wait, shown, desk, gone });
+        let (desk, gone, back) = (Desk::default(), OnceLock::new(), OnceLock::new());
+        let inner = Arc::new(Inner { places, chain, behind, final_wait, shown, desk, gone, back });
         watch::start(&inner)?;
         Ok(Self(inner))
     }
@@ -83,6 +87,11 @@ impl Shipping {
     /// From now on `gone` is called for each session that leaves. The first one stays.
     pub fn when_gone(&self, gone: Gone) {
         let _ = self.0.gone.set(gone);
+    }
+
+    /// From now on `back` is called when a place takes again. The first one stays.
+    pub fn when_back(&self, back: Back) {
+        let _ = self.0.back.set(back);
     }
 
     /// Takes a session on: what its folder holds is delivered from the first [`Consignment::wake`] on.

@@ -113,7 +113,7 @@ impl Place {
     }
 
     pub(super) fn is_away(&self) -> bool {
-        self.lock().rest.is_some()
+        self.lock().rest.is_some_and(|rest| rest.probing || Instant::now() < rest.until)
     }
 
     /// Takes a session out of the queue.

@@ -25,7 +25,7 @@ const STEP: Duration = Duration::from_millis(250);
 const FAILING: Duration = Duration::from_secs(10);
 
 /// For how long a session that has ended waits here for a place that is away. Afterwards its lock is given back, and it is
-/// one of those that are taken along later.
+/// one of those that are taken along when the place takes again. The one that waits longest stays, and tries the place.
 const LEAVE_BEHIND: Duration = Duration::from_secs(120);
 
 /// How a place does.
@@ -152,6 +152,7 @@ impl<'a> Watch<'a> {
             let Some(sessions) = self.inner.desk.wait(quiet) else { return };
             let now = Instant::now();
             let mut oldest: Vec<Option<(Instant, &Arc<Consignment>)>> = vec![None; self.inner.places.len()];
+            let mut late = Vec::new();
             for consignment in &sessions {
                 let look = consignment.look(now, |place, since| {
                     if oldest[place].is_none_or(|(other, _)| since < other) {
@@ -161,11 +162,16 @@ impl<'a> Watch<'a> {
                 if let Some(ended) = look.ended {
                     consignment.release_if_done();
                     if ended > LEAVE_BEHIND && !consignment.is_in_hand() {
-                        consignment.leave();
+                        late.push(consignment);
                     }
                 }
                 if look.idle {
                     self.forget(consignment);
+                }
+            }
+            for consignment in late {
+                if !oldest.iter().flatten().any(|(_, one)| Arc::ptr_eq(one, consignment)) {
+                    consignment.leave();
                 }
             }
             for (place, oldest) in oldest.into_iter().enumerate() {
@@ -195,13 +201,21 @@ impl<'a> Watch<'a> {
         let lag = health.waiting.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         for say in self.said[place].news(health, now, self.inner.behind) {
             let spoke = if say == Say::Recovered { self.spoke[place].take() } else { None };
-            let Some(speaker) = spoke.or_else(|| oldest.map(|(_, c)| c).or(any).cloned()) else { continue };
-            // One that cannot be written is not tried again: it is news, and no evidence.
-            if self.tell(&speaker, place, say, ms(lag), why.clone()).is_ok() {
-                speaker.wake();
+            let speaker = spoke.or_else(|| oldest.map(|(_, c)| c).or(any).cloned());
+            if let Some(speaker) = speaker {
+                // One that cannot be written is not tried again: it is news, and no evidence.
+                if self.tell(&speaker, place, say, ms(lag), why.clone()).is_ok() {
+                    speaker.wake();
+                }
+                if say == Say::Failing {
+                    self.spoke[place] = Some(speaker);
+                }
             }
-            if say == Say::Failing {
-                self.spoke[place] = Some(speaker);
+            // Who spoke has let go of its folder: it may be one of those that were left behind.
+            if say == Say::Recovered
+                && let Some(back) = self.inner.back.get()
+            {
+                back();
             }
         }
     }
