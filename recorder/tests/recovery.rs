@@ -200,6 +200,48 @@ fn rec_1_a_next_segment_with_a_torn_header_is_no_part_of_the_session() {
 }
 
 #[test]
+fn rec_1_signed_segments_without_their_names_are_no_end() {
+    let place = Place::new();
+    let mut live = place.start();
+    let session = live.session();
+    for second in 1..14 {
+        show(&mut live, second, second * 1_000_000, "some output\r\n");
+        live.recorder.tick(second * 1_000_000);
+    }
+    let has_two =
+        || place.crash().take(session).segments().unwrap().iter().filter(|s| s.form == Form::Closed).count() > 1;
+    assert!((0..100).any(|_| has_two() || {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        false
+    }));
+    let crash = place.crash();
+    let dir = crash.take(session);
+    let mut names = 0;
+    for segment in dir.segments().unwrap() {
+        match segment.form {
+            // The power was lost before the names were durable, and with it the file that was made last, or its header.
+            Form::Closed => std::fs::rename(&segment.path, dir.journal_path(segment.number)).unwrap(),
+            Form::Journal => std::fs::remove_file(&segment.path).unwrap(),
+        }
+        names += u32::from(segment.form == Form::Closed);
+    }
+    drop(dir);
+    for torn in [false, true] {
+        let crash = crash.crash();
+        if torn {
+            std::fs::write(crash.take(session).journal_path(names), b"{\"hansard\":1").unwrap();
+        }
+        for _ in 0..2 {
+            assert_eq!(crash.recover(session), Found::Recovered { segment: names, blocks: 0 });
+            assert_eq!(crash.recovered_entries(), 1);
+            let (verdict, ok) = crash.verdict(session);
+            assert!(matches!(verdict, Verdict::RecoveredAt { .. }) && ok, "{verdict}");
+        }
+    }
+    live.end(15_000_000, stop(), |_| {}).unwrap();
+}
+
+#[test]
 fn chain_2_a_crash_after_the_last_segment_gets_its_end() {
     let place = Place::new();
     let mut live = place.start();

@@ -107,8 +107,11 @@ fn a_transfers_server_gets_no_variable_that_loads_code() {
     let inner = "(sleep 2; printf 'E\\n') | GCONV_PATH=/tmp/x OPENSSL_CONF=/tmp/x BASH_ENV=/tmp/x LC_NAME=kept";
     let run = scene.begin(&format!("{inner} {} -c 'scp -t /tmp'", shell.display()));
     let server = wait_until("scp runs", SOON, || scene.processes(&scp()).pop());
-    let variables = std::fs::read(format!("/proc/{server}/environ")).unwrap();
-    let variables = String::from_utf8_lossy(&variables).into_owned();
+    // A process has its program a moment before it has its variables.
+    let variables = wait_until("it has its variables", SOON, || {
+        let variables = std::fs::read(format!("/proc/{server}/environ")).unwrap();
+        Some(String::from_utf8_lossy(&variables).into_owned()).filter(|variables| !variables.is_empty())
+    });
     run.join().unwrap();
     assert!(variables.contains("LC_NAME=kept\0") && variables.contains("HOME="), "{variables:?}");
     assert!(!variables.contains("/tmp/x"), "{variables:?}");

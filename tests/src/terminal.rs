@@ -311,13 +311,15 @@ pub fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     bytes.windows(needle.len().max(1)).position(|window| window == needle)
 }
 
-/// What a program showed: without the lines that the recorder added, which begin so, each between line breaks.
+/// What a program showed: without the lines that the recorder added, which begin so, each between line breaks. A terminal
+/// that has its own modes back makes `\r\r\n` of both.
 pub fn without_notices(shown: &[u8], begin: &str) -> Vec<u8> {
     let begin = [b"\r\n", begin.as_bytes()].concat();
     let mut left = shown.to_vec();
     while let Some(at) = find(&left, &begin) {
         let end = find(&left[at + 2..], b"\r\n").map_or(left.len(), |n| at + 2 + n + 2);
-        left.drain(at..end);
+        let cooked = at > 0 && left[at - 1] == b'\r' && left[..end].ends_with(b"\r\r\n");
+        left.drain(at - usize::from(cooked)..end);
     }
     left
 }

@@ -127,28 +127,44 @@ impl Work<'_> {
             self.say(next_number, 0, None, prev, None)?;
             return Ok(self.found(next_number, 0));
         }
-        let first = open[0].number;
-        if first > next_number {
+        let mut first = None;
+        if open[0].number > next_number {
             // Whoever went on here knew that the one between was lost, and was interrupted before it was said, or after.
+            first = Some(next_number);
             self.say(next_number, 0, None, prev, signer_of(open[0])?)?;
             prev = None;
         }
         let mut kept_blocks = 0;
         for (place, segment) in open.iter().enumerate() {
-            let followed = open.get(place + 1).is_some_and(|f| f.number == segment.number + 1);
+            let rest = &open[place + 1..];
+            let followed = rest.first().is_some_and(|f| f.number == segment.number + 1);
             if let Some(checked) = self.finish_signed(segment)? {
-                prev = Some(checked.digest);
+                match &checked.trailer {
+                    TrailerKind::Signed(trailer) if trailer.last => return Ok(Found::Ended),
+                    TrailerKind::Recovered(entry) if self.is_last_recovered(entry) => {
+                        return Ok(self.found(first.unwrap_or(segment.number), kept_blocks));
+                    }
+                    _ => prev = Some(checked.digest),
+                }
+                if !followed {
+                    // It announced the next one, of which not even a file is there.
+                    let lost = segment.number + 1;
+                    self.say(lost, 0, None, prev, next_signer(rest)?)?;
+                    first.get_or_insert(lost);
+                    prev = None;
+                }
                 continue;
             }
-            let continues = if followed { next_signer(&open[place + 1..])? } else { None };
+            let continues = if followed { next_signer(rest)? } else { None };
             let (digest, blocks) = self.recover_one(segment, continues, prev)?;
             prev = digest;
             kept_blocks += blocks;
+            first.get_or_insert(segment.number);
             if !followed {
                 break;
             }
         }
-        Ok(self.found(first, kept_blocks))
+        Ok(self.found(first.unwrap_or(next_number), kept_blocks))
     }
 
     /// A last file whose header was not whole holds nothing, and no entry has named its signer: the session ends before it.

@@ -36,8 +36,10 @@ fn ambiguous_ids_list_the_candidates() {
     one.save(&world);
     two.save(&world);
     host.save(&world);
-    let prefix = &one.id.to_string()[..8];
-    world.run(&["show", prefix]).expect(2, &["matches 2 sessions", &one.id.to_string(), &two.id.to_string()]);
+    // An id begins with the time in milliseconds: of how much two agree that begin one after the other, the clock decides.
+    let (first, second) = (one.id.to_string(), two.id.to_string());
+    let common = first.chars().zip(second.chars()).take_while(|(a, b)| a == b).count();
+    world.run(&["show", &first[..common]]).expect(2, &["matches 2 sessions", &one.id.to_string(), &two.id.to_string()]);
     world.run(&["show", "ffffffff"]).expect(1, &["no session matches `ffffffff`"]);
     world.run(&["show", "zz"]).expect(2, &["is not the id of a session"]);
 }

@@ -23,15 +23,18 @@ pub mod tls;
 pub mod topic;
 pub mod webhook;
 
+#[cfg(feature = "real")]
 use std::collections::BTreeSet;
+#[cfg(feature = "real")]
 use std::net::TcpListener;
 #[cfg(feature = "real")]
 use std::path::PathBuf;
 #[cfg(feature = "real")]
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+#[cfg(feature = "real")]
+use std::sync::{Mutex, OnceLock, PoisonError};
 
+#[cfg(feature = "real")]
 use crate::stream::Numbers;
 
 /// What one run of CI leaves for the next: `$HANSARD_CI_CACHE`, where `.ci/stages/00-prepare` puts the servers.
@@ -55,6 +58,7 @@ fn installed(variable: &str, in_cache: &str) -> PathBuf {
 /// Ports on loopback that nothing listens on, and that no other server of this process was given: one that starts slowly
 /// does not listen yet. They lie below those that the kernel gives to outgoing connections, so that a server which was
 /// killed finds its own again.
+#[cfg(feature = "real")]
 fn free_ports<const N: usize>() -> [u16; N] {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
