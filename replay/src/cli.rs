@@ -8,6 +8,10 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod selection;
+
+pub use self::selection::{Filter, Selection};
+
 /// Slower is a still picture, faster than a thousandfold is a jump.
 const SPEEDS: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
 

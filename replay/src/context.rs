@@ -7,16 +7,15 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use hansard_schemas::keys::Identities;
-use hansard_schemas::names::safe;
 use hansard_schemas::{ChainId, Timestamp};
 use hansard_sinks::{Address, Store, TimeRange};
 
-use crate::catalog::Catalog;
 use crate::cli::{Colour, KeyArgs, StoreArgs};
 use crate::config::{Config, Places};
-use crate::evidence::{Chains, examine};
+use crate::desk::Desk;
+use crate::evidence::Chains;
 use crate::known::{Known, Rollback, Standing};
-use crate::recording::{self, Recording};
+use crate::recording::Recording;
 use crate::report::{Exit, Failure, Outcome, note};
 
 /// What is thought of the chains of a store.
@@ -133,45 +132,21 @@ impl Context {
         }
     }
 
-    /// Finds a session, verifies all of it and opens it; refused when something contradicts it, unless forced. What
-    /// is less than complete is said on standard error.
-    pub fn recording(&self, id: &str, store: &StoreArgs, keys: &KeyArgs, force: bool) -> Outcome<Recording> {
+    /// Opens a store for review: its chains, and its sessions of a stretch of time. What was taken back is said.
+    pub fn desk(&self, store: &StoreArgs, keys: &KeyArgs, range: &TimeRange) -> Outcome<Desk> {
         let identities = self.identities(keys)?;
         let store = self.store(store)?;
         let chains = Chains::load(&*store)?;
-        let catalog = Catalog::load(&*store, &chains, &TimeRange::default())?;
-        let listed = catalog.find(id, Utc::now())?;
-        let evidence = examine(&*store, &listed.session, &chains, self.now(), &mut |_| {})?;
-        let session = listed.session.session;
-        let mut seen = self.standings(&*store, &chains)?;
+        let seen = self.standings(&*store, &chains)?;
         seen.tell();
-        let standing = evidence.chain.and_then(|chain| Some((chain, seen.standings.remove(&chain)?)));
-        if let Some((chain, standing)) = &standing {
-            match standing.refusal(*chain) {
-                Some(refusal) if !force => return Err(refusal),
-                Some(refusal) => note(&refusal.message),
-                None => {}
-            }
-            if *standing == (Standing::Unpinned { first: true }) {
-                let host = evidence.judgement.host.as_deref().unwrap_or_default();
-                note(&format!("UNPINNED: chain {chain} of host {host} is seen for the first time"));
-            }
-        }
-        let faults: Vec<String> = evidence.judgement.faults.iter().map(ToString::to_string).collect();
-        if evidence.is_refused() && !force {
-            return Err(Failure::failed(format!("session {session} is refused: {}", faults.join("; ")))
-                .hint("--force shows what can be opened of it, marked"));
-        }
-        if evidence.objects.is_empty() {
-            return Err(Failure::new(Exit::Failed, format!("session {session} has no segment in the store")));
-        }
-        for fault in &faults {
-            note(fault);
-        }
-        if !matches!(evidence.judgement.verdict, hansard_schemas::verdict::Verdict::Complete) {
-            note(&format!("session {session}: {}", safe(&evidence.judgement.verdict.to_string())));
-        }
-        recording::open(store, evidence, identities, force)
+        Ok(Desk::new(store, chains, seen, range, identities, self.now())?)
+    }
+
+    /// Finds a session, verifies all of it and opens it; refused when something contradicts it, unless forced. What
+    /// is less than complete is said on standard error.
+    pub fn recording(&self, id: &str, store: &StoreArgs, keys: &KeyArgs, force: bool) -> Outcome<Recording> {
+        let desk = self.desk(store, keys, &TimeRange::default())?;
+        Ok(desk.open(desk.find(id)?, force)?.tell())
     }
 }
 

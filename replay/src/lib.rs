@@ -9,6 +9,7 @@ pub mod cli;
 pub mod cmd;
 pub mod config;
 pub mod context;
+pub mod desk;
 pub mod evidence;
 pub mod known;
 pub mod play;

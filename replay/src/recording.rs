@@ -83,7 +83,7 @@ struct Place {
 pub struct Recording {
     store: Arc<dyn Store>,
     evidence: Evidence,
-    identities: Identities,
+    identities: Arc<Identities>,
     cache: SecretCache,
     places: Vec<Place>,
     header: Option<CastHeader>,
@@ -96,7 +96,7 @@ pub struct Recording {
 pub fn open(
     store: Arc<dyn Store>,
     evidence: Evidence,
-    identities: Identities,
+    identities: Arc<Identities>,
     force: bool,
 ) -> Result<Recording, Failure> {
     let places = places(&evidence, force);

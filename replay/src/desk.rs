@@ -1,0 +1,154 @@
+//! A store as a reviewer works on it: its chains and what is thought of them, its sessions, and the one way to content.
+//!
+//! Whatever shows content opens recordings by [`Desk::open`], which verifies all of a session first and refuses what is
+//! contradicted. Not for what is done with it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::Utc;
+use hansard_schemas::keys::Identities;
+use hansard_schemas::names::{EventName, safe};
+use hansard_schemas::verdict::Verdict;
+use hansard_schemas::{SessionId, Timestamp};
+use hansard_sinks::{SinkError, Store, TimeRange};
+
+use crate::catalog::{Catalog, Listed};
+use crate::cli::{Filter, Selection};
+use crate::context::Seen;
+use crate::evidence::{Chains, Evidence, examine};
+use crate::known::Standing;
+use crate::recording::{self, Recording};
+use crate::report::{Exit, Failure, Outcome, note};
+
+/// A store, its chains and its sessions, read once.
+pub struct Desk {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Its chains.
+    pub chains: Chains,
+    /// What is thought of them.
+    pub seen: Seen,
+    /// Its sessions in the stretch of time that was asked for.
+    pub catalog: Catalog,
+    identities: Arc<Identities>,
+    now: Timestamp,
+}
+
+/// A recording that is open, and what has to be said of it.
+pub struct Opened {
+    /// The recording.
+    pub recording: Recording,
+    /// What is less than complete, or only thought.
+    pub notes: Vec<String>,
+}
+
+impl Opened {
+    /// Says the notes on standard error.
+    pub fn tell(self) -> Recording {
+        self.notes.iter().for_each(|text| note(text));
+        self.recording
+    }
+}
+
+impl Desk {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        chains: Chains,
+        seen: Seen,
+        range: &TimeRange,
+        identities: Identities,
+        now: Timestamp,
+    ) -> Result<Self, SinkError> {
+        let catalog = Catalog::load(&*store, &chains, range)?;
+        Ok(Self { store, chains, seen, catalog, identities: Arc::new(identities), now })
+    }
+
+    /// What can be opened with.
+    pub fn identities(&self) -> &Identities {
+        &self.identities
+    }
+
+    /// The reviewer's clock when the store was read.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The session that `id` names.
+    pub fn find(&self, id: &str) -> Outcome<&Listed> {
+        self.catalog.find(id, Utc::now())
+    }
+
+    /// The sessions that are asked for, ordered by id, each once.
+    pub fn select(&self, selection: &Selection) -> Outcome<Vec<&Listed>> {
+        let mut found = if selection.ids.is_empty() {
+            self.catalog.iter().collect::<Vec<_>>()
+        } else {
+            selection.ids.iter().map(|id| self.find(id)).collect::<Outcome<Vec<_>>>()?
+        };
+        found.sort();
+        found.dedup();
+        let named = self.named(&selection.filter)?;
+        found.retain(|one| named.as_ref().is_none_or(|named| named.contains_key(&one.session.session)));
+        Ok(found)
+    }
+
+    /// The sessions whose events have names that fit; `None` where no name is asked for. A claim, as all names are.
+    fn named(&self, filter: &Filter) -> Outcome<Option<BTreeMap<SessionId, EventName>>> {
+        if !filter.is_by_name() {
+            return Ok(None);
+        }
+        let events = self.store.events(&range(filter))?.into_iter().map(|part| part.name);
+        let fits = events.filter_map(|name| {
+            let [host, user, kind] = [&name.host, &name.user, &name.kind].map(|part| EventName::plain(part));
+            filter.takes(&host, &user, &kind).then_some(())?;
+            Some((name.session?, name))
+        });
+        Ok(Some(fits.collect()))
+    }
+
+    /// Verifies all of a session and opens it; refused when something contradicts it, unless forced. To be called from any
+    /// thread.
+    pub fn open(&self, listed: &Listed, force: bool) -> Outcome<Opened> {
+        let evidence = examine(&*self.store, &listed.session, &self.chains, self.now, &mut |_| {})?;
+        self.open_examined(evidence, force)
+    }
+
+    /// Opens what was examined.
+    pub fn open_examined(&self, evidence: Evidence, force: bool) -> Outcome<Opened> {
+        let session = evidence.session.session;
+        let mut notes = Vec::new();
+        if let Some((chain, standing)) =
+            evidence.chain.and_then(|chain| Some((chain, self.seen.standings.get(&chain)?)))
+        {
+            match standing.refusal(chain) {
+                Some(refusal) if !force => return Err(refusal),
+                Some(refusal) => notes.push(refusal.message),
+                None => {}
+            }
+            if *standing == (Standing::Unpinned { first: true }) {
+                let host = evidence.judgement.host.as_deref().unwrap_or_default();
+                notes.push(format!("UNPINNED: chain {chain} of host {host} is seen for the first time"));
+            }
+        }
+        let faults: Vec<String> = evidence.judgement.faults.iter().map(ToString::to_string).collect();
+        if evidence.is_refused() && !force {
+            return Err(Failure::failed(format!("session {session} is refused: {}", faults.join("; ")))
+                .hint("--force shows what can be opened of it, marked"));
+        }
+        if evidence.objects.is_empty() {
+            return Err(Failure::new(Exit::Failed, format!("session {session} has no segment in the store")));
+        }
+        notes.extend(faults);
+        if !matches!(evidence.judgement.verdict, Verdict::Complete) {
+            notes.push(format!("session {session}: {}", safe(&evidence.judgement.verdict.to_string())));
+        }
+        let recording = recording::open(Arc::clone(&self.store), evidence, Arc::clone(&self.identities), force)?;
+        Ok(Opened { recording, notes })
+    }
+}
+
+/// The stretch of time that a filter asks for.
+pub fn range(filter: &Filter) -> TimeRange {
+    TimeRange { from: filter.since, until: filter.until }
+}
