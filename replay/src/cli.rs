@@ -8,8 +8,10 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod audit;
 mod selection;
 
+pub use self::audit::Audit;
 pub use self::selection::{Filter, Selection};
 
 /// Slower is a still picture, faster than a thousandfold is a jump.
@@ -47,6 +49,24 @@ pub struct Cli {
     pub verb: Verb,
 }
 
+impl Verb {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ls(_) => "ls",
+            Self::Show(_) => "show",
+            Self::Play(_) => "play",
+            Self::Export(_) => "export",
+            Self::Verify(_) => "verify",
+            Self::Audit(_) => "audit",
+            Self::Keygen(_) => "keygen",
+            Self::Keys(_) => "keys",
+            Self::Completions(_) => "completions",
+            Self::Man { .. } => "man",
+        }
+    }
+}
+
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Colour {
@@ -71,6 +91,8 @@ pub enum Verb {
     Export(Export),
     /// Prove that recordings are whole; needs no private key
     Verify(Verify),
+    /// Hold host chains, events and stored objects against each other: what is missing
+    Audit(Audit),
     /// Make an identity that can open recordings sealed to it
     Keygen(Keygen),
     /// Decide which host chains to believe
@@ -99,6 +121,9 @@ pub struct KeyArgs {
     /// Open with this identity file: age or unencrypted OpenSSH private keys; can be given several times
     #[arg(long, value_name = "FILE")]
     pub identity: Vec<PathBuf>,
+    /// Say why you look at it, to those whom `audit.events` of the configuration names
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 const LS_EXAMPLES: &str = "\

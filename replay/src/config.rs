@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use hansard_schemas::ChainId;
 use serde::Deserialize;
 
 use crate::report::Failure;
 
-const KEYS: [&str; 3] = ["from", "identities", "stores"];
+const KEYS: [&str; 5] = ["audit", "from", "hosts", "identities", "stores"];
+const AUDIT: [&str; 2] = ["events", "required"];
 
 /// What `replay.toml` says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -22,6 +24,20 @@ pub struct Config {
     pub identities: Vec<PathBuf>,
     /// Names for addresses.
     pub stores: BTreeMap<String, String>,
+    /// Host chains that are believed, by the host's name: as `keys trust` pins them.
+    pub hosts: BTreeMap<String, ChainId>,
+    /// Who is told of what is looked at.
+    pub audit: Audit,
+}
+
+/// Who is told of what is looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Audit {
+    /// Addresses of places that take events: webhooks, topics, buckets, files.
+    pub events: Vec<String>,
+    /// Nothing is shown unless all of them have taken the event.
+    pub required: bool,
 }
 
 impl Config {
@@ -29,19 +45,17 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, (String, Option<String>)> {
         let table: toml::Table =
             toml::from_str(text).map_err(|e| (e.to_string().trim_end().replace('\n', " "), None))?;
-        for key in table.keys() {
-            if KEYS.contains(&key.as_str()) {
-                continue;
-            }
-            let hint = match nearest(key, &KEYS) {
-                Some(near) => format!("did you mean `{near}`"),
-                None => format!("the keys are: {}", KEYS.join(", ")),
-            };
-            return Err((format!("unknown key `{key}`"), Some(hint)));
+        only(&table, "", &KEYS)?;
+        if let Some(toml::Value::Table(audit)) = table.get("audit") {
+            only(audit, "audit.", &AUDIT)?;
         }
         let config: Self = table.try_into().map_err(|e: toml::de::Error| (e.message().to_owned(), None))?;
         if let Some(name) = config.stores.keys().find(|name| name.is_empty() || name.contains([':', '/'])) {
             return Err((format!("`{name}` cannot be the name of a store: it has a colon or slash"), None));
+        }
+        if config.audit.required && config.audit.events.is_empty() {
+            let hint = "name the places that are told under `audit.events`, or leave `audit.required` out";
+            return Err(("`audit.required` is set, and `audit.events` names no place".into(), Some(hint.into())));
         }
         Ok(config)
     }
@@ -81,6 +95,16 @@ impl Config {
             None => failure.hint(format!("the stores are: {}", names.join(", "))),
         })
     }
+}
+
+/// Refuses keys that a table does not have.
+fn only(table: &toml::Table, begin: &str, keys: &[&str]) -> Result<(), (String, Option<String>)> {
+    let Some(key) = table.keys().find(|key| !keys.contains(&key.as_str())) else { return Ok(()) };
+    let hint = match nearest(key, keys) {
+        Some(near) => format!("did you mean `{begin}{near}`"),
+        None => format!("the keys are: {}", keys.join(", ")),
+    };
+    Err((format!("unknown key `{begin}{key}`"), Some(hint)))
 }
 
 /// The known word most like `word`, if one is like it at all.
@@ -132,11 +156,22 @@ mod tests {
         let (message, hint) = Config::parse("identites = []").unwrap_err();
         assert_eq!((message.as_str(), hint.as_deref()), ("unknown key `identites`", Some("did you mean `identities`")));
         let (_, hint) = Config::parse("zzzzzzzz = 1").unwrap_err();
-        assert_eq!(hint.as_deref(), Some("the keys are: from, identities, stores"));
+        assert_eq!(hint.as_deref(), Some("the keys are: audit, from, hosts, identities, stores"));
+        let (message, hint) = Config::parse("[audit]\nrequire = true").unwrap_err();
+        assert_eq!(message, "unknown key `audit.require`");
+        assert_eq!(hint.as_deref(), Some("did you mean `audit.required`"));
         let config = Config::parse("[stores]\nprod = \"file:///x\"").unwrap();
         let failure = config.resolve("prd").unwrap_err();
         assert_eq!(failure.hint.as_deref(), Some("did you mean `prod`"));
-        for bad in ["from = 1", "stores = []", "[stores]\n\"a/b\" = \"x\"", "from", "from = \"a\"\nfrom = \"b\""] {
+        for bad in [
+            "from = 1",
+            "stores = []",
+            "[stores]\n\"a/b\" = \"x\"",
+            "from",
+            "from = \"a\"\nfrom = \"b\"",
+            "[audit]\nrequired = true",
+            "[hosts]\nweb1 = \"abc\"",
+        ] {
             assert!(Config::parse(bad).is_err(), "{bad}");
         }
     }

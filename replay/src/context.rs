@@ -17,6 +17,7 @@ use crate::evidence::Chains;
 use crate::known::{Known, Rollback, Standing};
 use crate::recording::Recording;
 use crate::report::{Exit, Failure, Outcome, note};
+use crate::viewing::Viewing;
 
 /// What is thought of the chains of a store.
 #[derive(Debug)]
@@ -42,18 +43,20 @@ pub struct Context {
     config: Config,
     places: Places,
     colour: Colour,
+    /// The command, as the audit of viewing names it.
+    how: &'static str,
 }
 
 impl Context {
     /// Reads the configuration.
-    pub fn new(colour: Colour, config: Option<&Path>) -> Outcome<Self> {
+    pub fn new(colour: Colour, config: Option<&Path>, how: &'static str) -> Outcome<Self> {
         let places = Places::from_env();
         let path = config.map(PathBuf::from).or_else(|| places.config.as_ref().map(|p| p.join("replay.toml")));
         let config = match path {
             Some(path) => Config::load(&path, config.is_some())?,
             None => Config::default(),
         };
-        Ok(Self { config, places, colour })
+        Ok(Self { config, places, colour, how })
     }
 
     /// The store to read from.
@@ -99,7 +102,10 @@ impl Context {
 
     /// The known chains.
     pub fn known(&self) -> Outcome<Known> {
-        Known::load(self.places.config.as_ref().map(|path| path.join("known_chains.toml")).as_deref())
+        let path = self.places.config.as_ref().map(|path| path.join("known_chains.toml"));
+        let mut known = Known::load(path.as_deref())?;
+        known.pin(&self.config.hosts);
+        Ok(known)
     }
 
     /// What is thought of the chains of a store, and which of them were taken back; first sights are recorded.
@@ -132,14 +138,16 @@ impl Context {
         }
     }
 
-    /// Opens a store for review: its chains, and its sessions of a stretch of time. What was taken back is said.
+    /// Opens a store for review: its chains, and its sessions of a stretch of time. What was taken back is said. Whoever is
+    /// to be told of a viewing is told by what is opened on it.
     pub fn desk(&self, store: &StoreArgs, keys: &KeyArgs, range: &TimeRange) -> Outcome<Desk> {
         let identities = self.identities(keys)?;
         let store = self.store(store)?;
         let chains = Chains::load(&*store)?;
         let seen = self.standings(&*store, &chains)?;
         seen.tell();
-        Ok(Desk::new(store, chains, seen, range, identities, self.now())?)
+        let viewing = Viewing::new(&self.config.audit, self.how, keys.reason.clone())?;
+        Ok(Desk::new(store, chains, seen, range, identities, self.now(), viewing)?)
     }
 
     /// Finds a session, verifies all of it and opens it; refused when something contradicts it, unless forced. What

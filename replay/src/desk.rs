@@ -20,6 +20,7 @@ use crate::evidence::{Chains, Evidence, examine};
 use crate::known::Standing;
 use crate::recording::{self, Recording};
 use crate::report::{Exit, Failure, Outcome, note};
+use crate::viewing::Viewing;
 
 /// A store, its chains and its sessions, read once.
 pub struct Desk {
@@ -33,6 +34,7 @@ pub struct Desk {
     pub catalog: Catalog,
     identities: Arc<Identities>,
     now: Timestamp,
+    viewing: Viewing,
 }
 
 /// A recording that is open, and what has to be said of it.
@@ -59,9 +61,10 @@ impl Desk {
         range: &TimeRange,
         identities: Identities,
         now: Timestamp,
+        viewing: Viewing,
     ) -> Result<Self, SinkError> {
         let catalog = Catalog::load(&*store, &chains, range)?;
-        Ok(Self { store, chains, seen, catalog, identities: Arc::new(identities), now })
+        Ok(Self { store, chains, seen, catalog, identities: Arc::new(identities), now, viewing })
     }
 
     /// What can be opened with.
@@ -144,6 +147,8 @@ impl Desk {
             notes.push(format!("session {session}: {}", safe(&evidence.judgement.verdict.to_string())));
         }
         let recording = recording::open(Arc::clone(&self.store), evidence, Arc::clone(&self.identities), force)?;
+        // Before anything of it is shown, and only of what could be shown.
+        notes.extend(self.viewing.say(recording.evidence(), recording.header(), self.store.address())?);
         Ok(Opened { recording, notes })
     }
 }

@@ -120,6 +120,8 @@ impl Standing {
 pub struct Known {
     path: Option<PathBuf>,
     chains: BTreeMap<ChainId, Entry>,
+    /// What the configuration pins, with the host's name; never written to the file.
+    pins: BTreeMap<ChainId, String>,
     changed: bool,
 }
 
@@ -136,12 +138,17 @@ impl Known {
             Failure::usage(format!("{}: {}", path.display(), e.message()))
                 .hint("mend the file, or remove it and pin the chains anew with `hansard-replay keys trust`")
         })?;
-        Ok(Self { path: Some(path.into()), chains, changed: false })
+        Ok(Self { path: Some(path.into()), chains, ..Self::default() })
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&ChainId, &Entry)> {
         self.chains.iter()
+    }
+
+    /// Believes these as well, for as long as this value lives.
+    pub fn pin(&mut self, hosts: &BTreeMap<String, ChainId>) {
+        self.pins.extend(hosts.iter().map(|(host, id)| (*id, host.clone())));
     }
 
     /// What is thought of the chains of one store, each with the name that it claims. New ones are taken in, unless
@@ -151,14 +158,16 @@ impl Known {
         let mut new = Vec::new();
         for (id, host) in claims {
             let standing = match self.chains.get(id) {
+                _ if self.pins.contains_key(id) => Standing::Pinned,
                 Some(Entry { trust: Trust::Pinned, .. }) => Standing::Pinned,
                 Some(_) => Standing::Unpinned { first: false },
                 None => {
+                    let pinned = self.pins.iter().find(|(_, name)| *name == host).map(|(id, _)| id);
                     let known = self.chains.iter().find(|(_, entry)| entry.host == *host).map(|(id, _)| id);
                     let rival = claims
                         .iter()
                         .find(|(other, name)| name == host && other != id && !self.chains.contains_key(other));
-                    match known.or(rival.map(|(id, _)| id)) {
+                    match pinned.or(known).or(rival.map(|(id, _)| id)) {
                         Some(other) => Standing::Second { host: host.clone(), other: *other },
                         None => {
                             new.push((
@@ -292,6 +301,16 @@ mod tests {
         assert_eq!(known.chains[&id(3)].trust, Trust::FirstSight);
         assert_eq!(known.by_prefix("0303"), Some(id(3)));
         assert_eq!(known.by_prefix("0"), None);
+    }
+
+    #[test]
+    fn what_the_configuration_pins_is_believed_and_nothing_else_of_that_name() {
+        let mut known = Known::default();
+        known.pin(&[("web1".to_owned(), id(2))].into());
+        let seen = known.see(&[(id(1), "web1".to_owned()), (id(2), "web1".to_owned())], now());
+        assert_eq!(seen[&id(2)], Standing::Pinned);
+        assert_eq!(seen[&id(1)], Standing::Second { host: "web1".into(), other: id(2) });
+        assert!(known.chains.is_empty());
     }
 
     #[test]

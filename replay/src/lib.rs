@@ -4,6 +4,7 @@
 //! A library only so that tests and fuzz targets reach the parts: the program never writes to a store and never
 //! needs a recorder.
 
+pub mod audit;
 pub mod catalog;
 pub mod cli;
 pub mod cmd;
@@ -12,8 +13,10 @@ pub mod context;
 pub mod desk;
 pub mod evidence;
 pub mod known;
+pub mod parallel;
 pub mod play;
 pub mod recording;
 pub mod report;
 pub mod screen;
 pub mod timeline;
+pub mod viewing;

@@ -20,7 +20,8 @@ pub struct Event {
     pub specversion: String,
     /// The same each time this event is sent.
     pub id: String,
-    /// Whose chain it comes from: `urn:hansard:chain:<chain id>`.
+    /// Whose chain it comes from: `urn:hansard:chain:<chain id>`; for the viewing of a session of which no chain is known,
+    /// `urn:hansard:session:<session id>`.
     pub source: String,
     /// The session; the chain, for an event of no session.
     pub subject: String,
@@ -64,6 +65,9 @@ pub enum What {
     /// The process on the user's terminal no longer answers its recorder.
     #[serde(rename = "hansard.session.stalled")]
     Stalled(Notice),
+    /// A reviewer is about to see what was recorded.
+    #[serde(rename = "hansard.recording.viewed")]
+    Viewed(Viewed),
 }
 
 impl What {
@@ -79,6 +83,7 @@ impl What {
             Self::Denied(_) => "denied",
             Self::Unrecorded(_) => "unrecorded",
             Self::Stalled(_) => "stalled",
+            Self::Viewed(_) => "viewed",
         }
     }
 }
@@ -240,6 +245,44 @@ pub struct Notice {
     pub why: String,
 }
 
+/// Data of `hansard.recording.viewed`: what the reviewer's program says of him, and of what he is about to see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Viewed {
+    /// The session.
+    pub session: SessionId,
+    /// First 16 hex digits of the chain id under which it is stored.
+    pub chain16: String,
+    /// The store: its address, without secrets.
+    pub store: String,
+    /// Name of the host that was recorded, where it can be read.
+    pub host: Option<String>,
+    /// The user who was recorded.
+    pub user: Option<String>,
+    /// How it was captured.
+    pub kind: Option<Kind>,
+    /// By which command: `play`, `export`, `grep`, `tail`.
+    pub how: String,
+    /// Why, in the reviewer's words.
+    pub reason: Option<String>,
+    /// Who looks.
+    pub viewer: Viewer,
+}
+
+/// Who looks at a recording. Nobody but the kernel of his own machine says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Viewer {
+    /// User name, if the environment has one.
+    pub user: Option<String>,
+    /// Real user id.
+    pub uid: u32,
+    /// Audit login uid, where one is set.
+    pub login_uid: Option<u32>,
+    /// Name of the machine.
+    pub host: String,
+    /// `SSH_CONNECTION`: from where.
+    pub ssh_connection: Option<String>,
+}
+
 /// An event and its name in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
@@ -297,6 +340,28 @@ pub fn of_checkpoint(entry: &Entry, user: &str, what: Checkpoint) -> Named {
     let name = EventName::new(chain, None, entry.time, "host", &host, user, what.word());
     let id = format!("{}.{}.{}", chain.short(), entry.seq, what.word());
     Named { name, event: event(chain, id, chain.to_string(), entry.time, what) }
+}
+
+/// The event of a viewing. `chain` is the session's, where one was found. Each viewing is one of its own: `nonce` tells those
+/// of one millisecond apart.
+pub fn of_viewing(chain: Option<&ChainId>, time: Timestamp, nonce: u32, viewed: Viewed) -> Named {
+    let Viewed { session, chain16, .. } = &viewed;
+    let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+    let kind = viewed.kind.map_or("-", |kind| kind.as_str());
+    let name = EventName::of(chain16, Some(*session), time, kind, &part(&viewed.host), &part(&viewed.user), "viewed");
+    let id = format!("{session}.{}.{nonce:08x}.viewed", time.unix_ms());
+    let session = *session;
+    let source = chain.map_or_else(|| format!("urn:hansard:session:{session}"), |id| format!("urn:hansard:chain:{id}"));
+    let event = Event {
+        specversion: "1.0".into(),
+        id,
+        source,
+        subject: session.to_string(),
+        time,
+        datacontenttype: "application/json".into(),
+        what: What::Viewed(viewed),
+    };
+    Named { name, event }
 }
 
 /// A chain line as events hold it: verbatim, without its line feed.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use hansard_schemas::cast::{Gap, GapWhat, GapWhy};
 use hansard_schemas::chain::{self, Entry, Head, Kind, Part};
-use hansard_schemas::event::{self, Checkpoint, Delivery, Event, Notice, Started, Stopped, What, Who};
+use hansard_schemas::event::{self, Checkpoint, Delivery, Event, Notice, Started, Stopped, Viewed, Viewer, What, Who};
 use hansard_schemas::ids::BootId;
 use hansard_schemas::keys::{EpochSecret, Recipients, Wraps, generate_identity};
 use hansard_schemas::seal::SigningKey;
@@ -69,7 +69,7 @@ fn event_schema() -> Value {
     let constants = [("specversion", json!("1.0")), ("datacontenttype", json!("application/json"))];
     let mut schema = schema::<Event>("lifecycle event", &constants);
     schema["properties"]["id"]["minLength"] = json!(1);
-    schema["properties"]["source"]["pattern"] = json!("^urn:hansard:chain:[0-9a-f]{64}$");
+    schema["properties"]["source"]["pattern"] = json!("^urn:hansard:(chain:[0-9a-f]{64}|session:[0-9a-f-]{36})$");
     schema
 }
 
@@ -239,6 +239,24 @@ fn events() -> Vec<Value> {
         }
         all.push(event::of_moment(&entry.chain, time(), &who, What::Stalled(notice)));
     }
+    let viewer =
+        Viewer { user: Some("kim".into()), uid: 1001, login_uid: None, host: "desk".into(), ssh_connection: None };
+    let mut viewed = Viewed {
+        session: session(),
+        chain16: entry.chain.short(),
+        store: "file:///srv/rec".into(),
+        host: None,
+        user: None,
+        kind: None,
+        how: "grep".into(),
+        reason: None,
+        viewer,
+    };
+    all.push(event::of_viewing(None, time(), 0, viewed.clone()));
+    (viewed.host, viewed.user, viewed.kind) = (Some("host".into()), Some("zoë".into()), Some(Capture::Exec));
+    (viewed.reason, viewed.viewer.login_uid) = (Some("INC-42".into()), Some(1001));
+    viewed.viewer.ssh_connection = Some("192.0.2.1 50000 192.0.2.2 22".into());
+    all.push(event::of_viewing(Some(&entry.chain), time(), 1, viewed));
     all.iter().map(|named| parsed(&named.event.to_bytes().expect("bytes"))).collect()
 }
 

@@ -1,5 +1,6 @@
 //! One file per verb; each takes the joined context and its own arguments.
 
+pub mod audit;
 pub mod completions;
 pub mod export;
 pub mod keygen;
@@ -16,13 +17,15 @@ use crate::report::Outcome;
 
 /// Does what the command line asks for.
 pub fn run(cli: Cli) -> Outcome {
-    let context = || Context::new(cli.color, cli.config.as_deref());
+    let how = cli.verb.name();
+    let context = || Context::new(cli.color, cli.config.as_deref(), how);
     match cli.verb {
         Verb::Ls(args) => ls::run(&context()?, &args),
         Verb::Show(args) => show::run(&context()?, &args),
         Verb::Play(args) => play::run(&context()?, &args),
         Verb::Export(args) => export::run(&context()?, &args),
         Verb::Verify(args) => verify::run(&context()?, &args),
+        Verb::Audit(args) => audit::run(&context()?, &args),
         Verb::Keygen(args) => keygen::run(&context()?, &args),
         Verb::Keys(args) => keys::run(&context()?, &args),
         Verb::Completions(args) => completions::completions(&args),

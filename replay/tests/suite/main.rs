@@ -14,3 +14,4 @@ mod store;
 mod tampered;
 mod trust;
 mod verdicts;
+mod viewing;

@@ -42,9 +42,22 @@ impl EventName {
         user: &str,
         event: &str,
     ) -> Self {
+        Self::of(&chain.short(), session, time, kind, host, user, event)
+    }
+
+    /// The same, where only the first 16 hex digits of the chain id are known.
+    pub fn of(
+        chain16: &str,
+        session: Option<SessionId>,
+        time: Timestamp,
+        kind: &str,
+        host: &str,
+        user: &str,
+        event: &str,
+    ) -> Self {
         let time = DateTime::from_timestamp_millis(time.unix_ms()).unwrap_or_default();
         let [kind, host, user] = [kind, host, user].map(|text| encode(text.as_bytes()));
-        Self { time, chain16: chain.short(), kind, host, user, session, event: event.into() }
+        Self { time, chain16: chain16.into(), kind, host, user, session, event: event.into() }
     }
 
     /// Where it lies, without the store's prefix:
