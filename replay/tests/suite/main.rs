@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the harness of tests")]
 
+mod auditing;
 mod exporting;
 mod listing;
 mod messages;
