@@ -283,8 +283,11 @@ Examples:
 #[command(after_help = VERIFY_EXAMPLES)]
 pub struct Verify {
     /// Sessions (as elsewhere), or files .hrec and .hseg; without any, everything in the store
-    #[arg(value_name = "ID|FILE")]
+    #[arg(value_name = "ID|FILE", conflicts_with = "all")]
     pub what: Vec<String>,
+    /// Everything in the store, which is what is verified when nothing is named
+    #[arg(long)]
+    pub all: bool,
     /// Fail unless every verdict is `complete`
     #[arg(long)]
     pub strict: bool,

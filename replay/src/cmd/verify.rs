@@ -10,7 +10,7 @@ use chrono::Utc;
 use hansard_schemas::ChainId;
 use hansard_schemas::names::safe;
 use hansard_schemas::verdict::{Judgement, Verdict};
-use hansard_sinks::{SessionRef, Store, TimeRange};
+use hansard_sinks::{SessionRef, SinkError, Store, TimeRange};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -20,6 +20,7 @@ use crate::cli::Verify;
 use crate::context::{Context, Seen};
 use crate::evidence::{Chains, examine};
 use crate::known::{Rollback, Standing};
+use crate::parallel;
 use crate::report::{self, Exit, Failure, Outcome, json_line};
 
 /// One session as it is reported.
@@ -140,18 +141,23 @@ fn sessions(
         ProgressStyle::with_template("verifying {bar:30} {bytes}/{total_bytes} {binary_bytes_per_sec}")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
+    let wanted: Vec<SessionRef> = wanted.into_iter().collect();
     if !bar.is_hidden() {
-        for session in &wanted {
-            bar.inc_length(store.parts(session)?.iter().fold(0, |sum, part| sum.saturating_add(part.bytes)));
-        }
+        let bytes = parallel::each(&wanted, parallel::REQUESTS, |session| {
+            Ok::<_, SinkError>(store.parts(session)?.iter().fold(0_u64, |sum, part| sum.saturating_add(part.bytes)))
+        })?;
+        bar.set_length(bytes.iter().fold(0, |sum, bytes| sum.saturating_add(*bytes)));
     }
-    for session in &wanted {
-        let evidence = examine(store, session, chains, context.now(), &mut |n| bar.inc(n))?;
+    let now = context.now();
+    let examined = |session: &SessionRef| examine(store, session, chains, now, &mut |n| bar.inc(n));
+    // A store on this machine keeps every processor busy; one that is far keeps them waiting.
+    parallel::stream(&wanted, parallel::processors().max(4), examined, |evidence| {
+        let evidence = evidence?;
         let bytes = evidence.segments().map(|(_, segment)| segment.bytes).sum();
         let verified =
             Verified { file: None, trailing: false, judgement: evidence.judgement, chain: evidence.chain, bytes };
-        bar.suspend(|| reporter.session(&verified))?;
-    }
+        bar.suspend(|| reporter.session(&verified))
+    })?;
     bar.finish_and_clear();
     Ok(())
 }
