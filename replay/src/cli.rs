@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCandidates;
+
+use crate::completing::sessions;
 
 mod audit;
 mod selection;
@@ -164,7 +167,7 @@ Examples:
 #[command(after_help = SHOW_EXAMPLES)]
 pub struct Show {
     /// The session: its id, the beginning or the end of it, or `latest`
-    #[arg(value_name = "ID", default_value = "latest")]
+    #[arg(value_name = "ID", default_value = "latest", add = ArgValueCandidates::new(sessions))]
     pub id: String,
     #[command(flatten)]
     #[allow(missing_docs, reason = "documented at its type")]
@@ -188,7 +191,7 @@ Examples:
 #[command(after_help = PLAY_EXAMPLES)]
 pub struct Play {
     /// The session: its id, the beginning or the end of it, or `latest`
-    #[arg(value_name = "ID", default_value = "latest")]
+    #[arg(value_name = "ID", default_value = "latest", add = ArgValueCandidates::new(sessions))]
     pub id: String,
     /// Play this many times as fast
     #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = speed)]
@@ -225,7 +228,7 @@ Examples:
 #[command(after_help = EXPORT_EXAMPLES)]
 pub struct Export {
     /// The session: its id, the beginning or the end of it, or `latest`
-    #[arg(value_name = "ID", default_value = "latest")]
+    #[arg(value_name = "ID", default_value = "latest", add = ArgValueCandidates::new(sessions))]
     pub id: String,
     /// In which form
     #[arg(long = "as", value_name = "FORM", value_enum)]
@@ -283,7 +286,7 @@ Examples:
 #[command(after_help = VERIFY_EXAMPLES)]
 pub struct Verify {
     /// Sessions (as elsewhere), or files .hrec and .hseg; without any, everything in the store
-    #[arg(value_name = "ID|FILE", conflicts_with = "all")]
+    #[arg(value_name = "ID|FILE", conflicts_with = "all", add = ArgValueCandidates::new(sessions))]
     pub what: Vec<String>,
     /// Everything in the store, which is what is verified when nothing is named
     #[arg(long)]
@@ -364,8 +367,13 @@ pub struct List {
 }
 
 const COMPLETIONS_EXAMPLES: &str = "\
+Completes the ids of sessions, too: the newest of the store that is read by default.
+The script asks the program at each Tab, so make it anew with each version.
+
 Examples:
-  hansard-replay completions bash > ~/.local/share/bash-completion/completions/hansard-replay";
+  hansard-replay completions bash > ~/.local/share/bash-completion/completions/hansard-replay
+  hansard-replay completions zsh > ~/.zfunc/_hansard-replay
+  hansard-replay completions fish > ~/.config/fish/completions/hansard-replay.fish";
 
 /// `completions`
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod catalog;
 pub mod cli;
 pub mod cmd;
+pub mod completing;
 pub mod config;
 pub mod context;
 pub mod desk;

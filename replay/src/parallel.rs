@@ -111,8 +111,16 @@ mod tests {
         assert_eq!(each(&items, 8, |n| if *n == 7 { Err(7) } else { Ok(()) }), Err(7));
         assert_eq!(each(&[] as &[u32], 8, |_| Ok::<_, ()>(())).unwrap(), []);
         let mut seen = Vec::new();
-        let ended = stream(&items, 3, |n| *n, |n| if n == 9 { Err("enough") } else { Ok(seen.push(n)) });
-        assert_eq!((ended, seen), (Err("enough"), (0..9).collect()));
+        let ended = stream(
+            &items,
+            3,
+            |n| *n,
+            |n| {
+                seen.push(n);
+                if n == 9 { Err("enough") } else { Ok(()) }
+            },
+        );
+        assert_eq!((ended, seen), (Err("enough"), (0..10).collect()));
     }
 
     #[test]

@@ -2,14 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::time;
+use crate::completing::sessions;
 
 /// Sessions by name, or all that fit.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Selection {
     /// Sessions: ids, the beginnings or ends of them, or `latest`; without any, all that the options below leave
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = ArgValueCandidates::new(sessions))]
     pub ids: Vec<String>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "documented at its type")]

@@ -6,12 +6,20 @@ use std::path::Path;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Completions};
-use crate::report::{Exit, Outcome};
+use crate::report::{Exit, Failure, Outcome};
+
+const NAME: &str = "hansard-replay";
+
+/// Set by the scripts, with the name of the shell, where the program is to complete.
+pub const VARIABLE: &str = "HANSARD_REPLAY_COMPLETE";
 
 /// Prints a completion script.
 pub fn completions(args: &Completions) -> Outcome {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "hansard-replay", &mut script);
+    let shells = clap_complete::env::Shells::builtins();
+    let shell = shells.completer(&args.shell.to_string());
+    let shell = shell.ok_or_else(|| Failure::usage(format!("no completions are known for {}", args.shell)))?;
+    shell.write_registration(VARIABLE, "hansard_replay", NAME, NAME, &mut script)?;
     io::stdout().lock().write_all(&script)?;
     Ok(Exit::Fine)
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the harness of tests")]
 
 mod auditing;
+mod completing;
 mod exporting;
 mod listing;
 mod messages;
