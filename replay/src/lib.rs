@@ -11,6 +11,7 @@ pub mod config;
 pub mod context;
 pub mod desk;
 pub mod evidence;
+pub mod forms;
 pub mod known;
 pub mod play;
 pub mod recording;
