@@ -4,7 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the harness of tests")]
 
+mod evidence;
 mod exporting;
+mod forms;
 mod listing;
 mod messages;
 mod opening;

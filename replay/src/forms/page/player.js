@@ -9,6 +9,8 @@
   const SPEEDS = [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64];
   // Frames between two copies of the whole screen: going back applies fewer than this many.
   const SPACING = 256;
+  // Size of the type of #probe, which is as wide as that many characters of the screen's font.
+  const PROBE_SIZE = 10;
   const SMALL_STEP = 5000, LARGE_STEP = 60000;
 
   const { frames, rows, styles, marks, length } = data;
@@ -106,7 +108,7 @@
   function fit() {
     if (!cols) return;
     const room = screen.parentElement, gaps = 12;
-    const width = probe.getBoundingClientRect().width / probe.textContent.length / 100;
+    const width = probe.getBoundingClientRect().width / probe.textContent.length / PROBE_SIZE;
     const size = Math.min((room.clientWidth - gaps) / (cell[0] * width), (room.clientHeight - gaps) / (cell[1] * 1.2));
     screen.style.fontSize = Math.max(size, 0.5) + "px";
     screen.style.width = cell[0] + "ch";
