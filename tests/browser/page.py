@@ -101,8 +101,11 @@ def moments(world, browser):
     for ms in [*pauses, *reversed(pauses)]:
         seek(browser, ms)
         same(f"the screen at {ms} ms", browser.run(ROWS), still(world.export("svg", "--at", str(ms / 1000))))
+    seek(browser, pauses[4])
+    same("a full-screen program", [row for row in browser.run(ROWS) if row], [" " * 9 + "full screen"])
     browser.key("End")
     end = browser.run(ROWS)
+    true("wide characters and marks", "wide: \u65e5\u672c|caf\u00e9 \u2502 e\u0301" in end)
     same("the screen at the end", end, still(world.export("svg")))
     same("the text at the end", "\n".join(end).rstrip("\n"), world.export("txt").rstrip("\n"))
     true("what was recorded is text", "</script><img src=x onerror=alert(1)><b>&amp;" in end)

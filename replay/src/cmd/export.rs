@@ -167,8 +167,8 @@ fn svg(recording: Recording, args: &Export) -> Outcome {
     let started = header.as_ref().map(|header| header.hansard.started);
     let time = started.and_then(|started| wall(started, at_ms)).map(|time| format!("  {time}")).unwrap_or_default();
     let host = header.as_ref().map(|header| format!("  {}", safe(&header.hansard.host))).unwrap_or_default();
-    let line = format!("{session}{host}  at {} of {}{time}", clock(at_ms), clock(end_ms));
-    let picture = still::svg(timeline.screen(), &Caption { line, doubts: doubts.map(|doubts| safe(&doubts)) });
+    let lines = vec![format!("{session}{host}"), format!("at {} of {}{time}", clock(at_ms), clock(end_ms))];
+    let picture = still::svg(timeline.screen(), &Caption { lines, doubts: doubts.map(|doubts| safe(&doubts)) });
     drop(timeline);
     opened.troubles().iter().for_each(|trouble| note(trouble));
     let mut target = Target::open(args.output.as_deref())?;

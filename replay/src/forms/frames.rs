@@ -19,7 +19,8 @@ use crate::timeline::Landmark;
 
 /// Between two frames, at least.
 const FRAME_MS: u64 = 33;
-/// All that is collected for one page: browsers take some hundred MiB, reviewers' patience less.
+/// All that is collected for one page; in memory it is a few times that. Browsers take some hundred MiB, reviewers'
+/// patience less.
 pub const BYTES_MAX: usize = 64 << 20;
 /// Landmarks that get a place on the scrubber; more would be a line of ink.
 const LANDMARKS_MAX: usize = 2000;
@@ -127,14 +128,15 @@ impl Frames {
             return Err(TooLarge { at_ms: self.last.0 });
         }
         let (end_ms, length_ms) = self.last;
-        let list = |text: &str| text.trim_end_matches(",\n").to_owned();
+        // As lookup it has done its work, and is a third of all that is in memory.
+        drop(std::mem::take(&mut self.row_ids));
         Ok(format!(
             "\"length\":{length_ms},\"end\":{end_ms},\"unmarked\":{},\n\"styles\":[\n{}],\n\"rows\":[\n{}],\n\
              \"frames\":[\n{}],\n\"marks\":[\n{}]",
             self.left_out,
-            list(&self.styles),
-            list(&self.rows),
-            list(&self.frames),
+            self.styles.trim_end_matches(",\n"),
+            self.rows.trim_end_matches(",\n"),
+            self.frames.trim_end_matches(",\n"),
             self.landmarks.join(",\n")
         ))
     }

@@ -82,7 +82,8 @@ WHAT IS HERE
 const TRUST: &str = "\
 session.cast and session.txt are readable copies, and show what was typed and shown: treat them as
 secret. The proof is in segments/ and chains/. The manifest finds damage; whoever can change a file here
-can change the manifest too, so keep its own SHA-256 somewhere else, or signed.
+can change the manifest too, so keep its own SHA-256 somewhere else, or signed. The chain also shows ids
+and times of the host's other sessions, and nothing of what was in them.
 
 ";
 

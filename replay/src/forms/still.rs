@@ -25,9 +25,9 @@ const DOUBT_LINES: usize = 12;
 
 /// What stands below the screen. All of it is safe to show.
 pub struct Caption {
-    /// Session, host, moment.
-    pub line: String,
-    /// What a viewer must know of the recording; never cut off by the line's length.
+    /// Session and host; moment.
+    pub lines: Vec<String>,
+    /// What a viewer must know of the recording; goes on in further lines where one is too short.
     pub doubts: Option<String>,
 }
 
@@ -35,7 +35,10 @@ pub struct Caption {
 pub fn svg(screen: &Screen, caption: &Caption) -> String {
     let (cols, rows) = screen.size();
     let columns = cols.max(40);
-    let below: Vec<(String, &str)> = wrapped(&caption.line, columns, 2)
+    let below: Vec<(String, &str)> = caption
+        .lines
+        .iter()
+        .flat_map(|line| wrapped(line, columns, 2))
         .map(|line| (line, CAPTION))
         .chain(caption.doubts.iter().flat_map(|doubts| wrapped(doubts, columns, DOUBT_LINES)).map(|line| (line, DOUBT)))
         .collect();
@@ -47,7 +50,7 @@ pub fn svg(screen: &Screen, caption: &Caption) -> String {
          role=\"img\" xml:space=\"preserve\" font-family=\"ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace\" \
          font-size=\"{TYPE}\">"
     );
-    let _ = writeln!(out, "<title>{}</title>", escaped(&caption.line));
+    let _ = writeln!(out, "<title>{}</title>", escaped(&caption.lines.join("  ")));
     let _ = writeln!(out, "<style>text{{white-space:pre}}</style>");
     let _ = writeln!(out, "<rect width=\"100%\" height=\"100%\" fill=\"{PAPER}\"/>");
     for (row, cells) in screen.rows().enumerate() {
@@ -163,7 +166,7 @@ mod tests {
         let mut screen = Screen::new(Size { cols: 40, rows: 2 }, LineFeed::Terminal);
         screen.write(Stream::Output, raw.as_bytes());
         screen.settle();
-        svg(&screen, &Caption { line: "web1 at 0:01.0".into(), doubts: doubts.map(str::to_owned) })
+        svg(&screen, &Caption { lines: vec!["web1".into(), "at 0:01.0".into()], doubts: doubts.map(str::to_owned) })
     }
 
     #[test]

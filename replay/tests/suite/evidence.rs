@@ -143,6 +143,20 @@ fn other_sessions_of_the_host_stay_where_they_are() {
 }
 
 #[test]
+fn without_a_chain_the_folder_says_that_nothing_witnesses_it() {
+    let world = World::new();
+    let session = Host::new("web1").session(&world, 1);
+    session.save(&world);
+    world.run(&["export", "latest", "--as", "evidence", "-o", "case"]).expect(0, &["not witnessed"]);
+    let folder = world.root.join("case");
+    let readme = fs::read_to_string(folder.join("README.txt")).unwrap();
+    for words in ["nothing witnesses this session", "THIS RECORDING IS NOT COMPLETE", "0 object(s)"] {
+        assert!(readme.contains(words), "{words} in {readme}");
+    }
+    verify(&world, &folder, &session, &[]).expect(1, &["not witnessed"]);
+}
+
+#[test]
 fn a_folder_is_new_and_needs_a_name() {
     let (world, _) = recorded();
     world.run(&["export", "latest", "--as", "evidence"]).expect(2, &["-o FOLDER"]);
