@@ -12,9 +12,11 @@ use clap_complete::ArgValueCandidates;
 use crate::completing::sessions;
 
 mod audit;
+mod export;
 mod selection;
 
 pub use self::audit::Audit;
+pub use self::export::{Export, Form, Stream};
 pub use self::selection::{Filter, Selection};
 
 /// Slower is a still picture, faster than a thousandfold is a jump.
@@ -214,62 +216,6 @@ pub struct Play {
     #[command(flatten)]
     #[allow(missing_docs, reason = "documented at its type")]
     pub keys: KeyArgs,
-}
-
-const EXPORT_EXAMPLES: &str = "\
-Examples:
-  hansard-replay export latest --as cast -o session.cast
-  hansard-replay export 9f3c --as raw > bytes
-  hansard-replay export 9f3c --as raw --stream error
-  hansard-replay export 9f3c --as txt | less";
-
-/// `export`
-#[derive(Debug, Args)]
-#[command(after_help = EXPORT_EXAMPLES)]
-pub struct Export {
-    /// The session: its id, the beginning or the end of it, or `latest`
-    #[arg(value_name = "ID", default_value = "latest", add = ArgValueCandidates::new(sessions))]
-    pub id: String,
-    /// In which form
-    #[arg(long = "as", value_name = "FORM", value_enum)]
-    pub form: Form,
-    /// Which stream; without it raw is the output, and txt all that was shown
-    #[arg(long, value_name = "STREAM", value_enum)]
-    pub stream: Option<Stream>,
-    /// Write to this file, which must not exist yet, instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Export even what verification refuses, as far as it opens
-    #[arg(long)]
-    pub force: bool,
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "documented at its type")]
-    pub store: StoreArgs,
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "documented at its type")]
-    pub keys: KeyArgs,
-}
-
-/// Forms of an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Form {
-    /// The exact bytes of one stream
-    Raw,
-    /// asciicast v3
-    Cast,
-    /// The lines that could be read on the screen, without control sequences or full-screen programs
-    Txt,
-}
-
-/// Streams of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Stream {
-    /// What the terminal, or standard output, got
-    Output,
-    /// Standard error, of a session without a terminal
-    Error,
-    /// What was typed or piped in, where it was recorded
-    Input,
 }
 
 const VERIFY_EXAMPLES: &str = "\

@@ -13,6 +13,7 @@ pub mod config;
 pub mod context;
 pub mod desk;
 pub mod evidence;
+pub mod forms;
 pub mod known;
 pub mod parallel;
 pub mod play;

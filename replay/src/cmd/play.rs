@@ -57,6 +57,11 @@ impl Opened {
         let end_ms = recording.end_ms()?;
         Ok(Self { recording, end_ms })
     }
+
+    /// What was left out so far because it could not be opened; only when forced.
+    pub fn troubles(&self) -> &[String] {
+        self.recording.troubles()
+    }
 }
 
 impl Source for &mut Opened {

@@ -18,7 +18,7 @@ use super::verify_file;
 use crate::catalog::Catalog;
 use crate::cli::Verify;
 use crate::context::{Context, Seen};
-use crate::evidence::{Chains, examine};
+use crate::evidence::{Chains, Evidence, examine};
 use crate::known::{Rollback, Standing};
 use crate::parallel;
 use crate::report::{self, Exit, Failure, Outcome, json_line};
@@ -166,9 +166,8 @@ impl Reporter<'_> {
     fn session(&mut self, verified: &Verified) -> Outcome<()> {
         let Verified { judgement, chain, .. } = verified;
         let standing = chain.and_then(|chain| self.standings.get(&chain));
-        let second = matches!(standing, Some(Standing::Second { .. }));
         let complete = judgement.verdict == Verdict::Complete;
-        let ok = judgement.ok() && !second && !verified.trailing && (complete || !self.strict);
+        let ok = is_ok(verified, standing) && (complete || !self.strict);
         self.counts.all += 1;
         if ok {
             *self.counts.words.entry(judgement.verdict.word()).or_default() += 1;
@@ -245,6 +244,19 @@ impl Reporter<'_> {
         self.out.flush()?;
         Ok(())
     }
+}
+
+fn is_ok(verified: &Verified, standing: Option<&Standing>) -> bool {
+    let second = matches!(standing, Some(Standing::Second { .. }));
+    verified.judgement.ok() && !second && !verified.trailing
+}
+
+/// The document that `--json` prints of a session, as a line.
+pub(super) fn report(evidence: &Evidence, standing: Option<&Standing>) -> String {
+    let bytes = evidence.segments().map(|(_, segment)| segment.bytes).sum();
+    let judgement = evidence.judgement.clone();
+    let verified = Verified { file: None, trailing: false, judgement, chain: evidence.chain, bytes };
+    format!("{}\n", json_line(&document(&verified, standing, is_ok(&verified, standing))))
 }
 
 const TRAILING: &str = "trailing data: something follows the last segment";

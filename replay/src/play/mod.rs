@@ -12,7 +12,7 @@ mod terminal;
 
 pub use player::Settings;
 pub use run::{Ended, PlayError, require_terminal, run, still};
-pub use status::clock;
+pub use status::{clock, landmark};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,9 @@
 
 mod auditing;
 mod completing;
+mod evidence;
 mod exporting;
+mod forms;
 mod listing;
 mod messages;
 mod opening;
