@@ -19,8 +19,8 @@ use crate::timeline::Landmark;
 
 /// Between two frames, at least.
 const FRAME_MS: u64 = 33;
-/// All that is collected for one page; in memory it is a few times that. Browsers take some hundred MiB, reviewers'
-/// patience less.
+/// Largest page, without its player; in memory it is a few times that while it is made. Browsers take some hundred MiB,
+/// reviewers' patience less.
 pub const BYTES_MAX: usize = 64 << 20;
 /// Landmarks that get a place on the scrubber; more would be a line of ink.
 const LANDMARKS_MAX: usize = 2000;
@@ -143,8 +143,7 @@ impl Frames {
 
     fn bytes(&self) -> usize {
         let marks: usize = self.landmarks.iter().map(String::len).sum();
-        // Rows stand twice: as they are written, and as what is looked up.
-        2 * self.rows.len() + self.styles.len() + self.frames.len() + marks
+        self.rows.len() + self.styles.len() + self.frames.len() + marks
     }
 
     /// Moves on, pauses cut.

@@ -249,8 +249,10 @@
   }
   document.title = data.title;
   byId("title").textContent = data.title;
-  if (data.doubts) {
-    byId("doubts").textContent = data.doubts;
+  const unmarked = data.unmarked ? data.unmarked + " more markers and gaps are not on the scrubber" : "";
+  const doubts = [data.doubts, unmarked].filter(Boolean).join("; ");
+  if (doubts) {
+    byId("doubts").textContent = doubts;
     byId("doubts").hidden = false;
   }
   setSpeed(1);
