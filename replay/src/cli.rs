@@ -8,8 +8,10 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod grep;
 mod selection;
 
+pub use self::grep::Grep;
 pub use self::selection::{Filter, Selection};
 
 /// Slower is a still picture, faster than a thousandfold is a jump.
@@ -67,6 +69,8 @@ pub enum Verb {
     Show(Show),
     /// Play a session on this terminal
     Play(Play),
+    /// Find what sessions showed, or what was typed in them
+    Grep(Grep),
     /// Write what a session showed to a file
     Export(Export),
     /// Prove that recordings are whole; needs no private key

@@ -16,4 +16,5 @@ pub mod play;
 pub mod recording;
 pub mod report;
 pub mod screen;
+pub mod search;
 pub mod timeline;

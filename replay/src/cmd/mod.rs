@@ -2,6 +2,8 @@
 
 pub mod completions;
 pub mod export;
+pub mod grep;
+mod grep_print;
 pub mod keygen;
 pub mod keys;
 pub mod ls;
@@ -21,6 +23,7 @@ pub fn run(cli: Cli) -> Outcome {
         Verb::Ls(args) => ls::run(&context()?, &args),
         Verb::Show(args) => show::run(&context()?, &args),
         Verb::Play(args) => play::run(&context()?, &args),
+        Verb::Grep(args) => grep::run(&context()?, &args),
         Verb::Export(args) => export::run(&context()?, &args),
         Verb::Verify(args) => verify::run(&context()?, &args),
         Verb::Keygen(args) => keygen::run(&context()?, &args),

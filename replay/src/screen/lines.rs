@@ -122,6 +122,11 @@ impl Lines {
         Self { screen, watch, plain: None, last_ms: 0, wary: 0, waiting: WAITING }
     }
 
+    /// Of nothing, to leave behind where another one was.
+    pub fn empty() -> Self {
+        Self::new(Size { cols: 1, rows: 1 }, LineFeed::Terminal)
+    }
+
     /// Shows bytes at an event time, and gives the lines that left.
     pub fn write(&mut self, stream: Stream, raw: &[u8], at_ms: u64, out: &mut Batch) {
         let mut rest = raw;

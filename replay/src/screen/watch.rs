@@ -304,7 +304,7 @@ impl Observer for Watch {
             Function::Su(n) if top > 0 => self.rotate(top, bottom, signed(*n)),
             Function::Sd(n) => self.rotate(top, bottom, -signed(*n)),
             Function::Il(n) => self.rotate(row, below, -signed(*n)),
-            Function::Dl(n) => self.rotate(row, below, signed(*n)),
+            Function::Dl(n) if row > 0 => self.rotate(row, below, signed(*n)),
             Function::Decstbm(first, end) => {
                 let first = usize::from(*first).max(1) - 1;
                 let end = if *end == 0 { last } else { (usize::from(*end) - 1).min(last) };

@@ -53,6 +53,7 @@ fn the_whole_help() {
         &["ls"],
         &["show"],
         &["play"],
+        &["grep"],
         &["export"],
         &["verify"],
         &["keygen"],

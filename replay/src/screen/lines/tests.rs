@@ -80,8 +80,10 @@ fn times_move_with_rows() {
     // Inserted and deleted rows, and a region that scrolls.
     let found = read(&[(1, b"a\r\nb\r\nc"), (5, b"\x1b[2;1H\x1b[L"), (6, b"new")]);
     assert_eq!(found, [("a".into(), 1), ("new".into(), 6), ("b".into(), 1), ("c".into(), 1)]);
-    let found = read(&[(1, b"a\r\nb"), (2, b"\r\nc\r\nd"), (5, b"\x1b[1;1H\x1b[2M")]);
-    assert_eq!(found, [("c".into(), 2), ("d".into(), 2)]);
+    let found = read(&[(1, b"a\r\nb"), (2, b"\r\nc\r\nd"), (5, b"\x1b[2;1H\x1b[M")]);
+    assert_eq!(found, [("a".into(), 1), ("c".into(), 2), ("d".into(), 2)]);
+    let found = read(&[(1, b"a\r\nb"), (2, b"\r\nc\r\nd"), (5, b"\x1b[1;1H\x1b[2M"), (6, b"e")]);
+    assert_eq!(found, [("a".into(), 1), ("b".into(), 1), ("e".into(), 6), ("d".into(), 2)]);
     let found = read(&[(1, b"a\r\nb"), (2, b"\r\nc\r\nd"), (5, b"\x1b[2;3r\x1b[3;1H\r\n"), (6, b"e")]);
     assert_eq!(found, [("a".into(), 1), ("c".into(), 2), ("e".into(), 6), ("d".into(), 2)]);
     // Another size joins and wraps.
