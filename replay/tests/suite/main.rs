@@ -5,10 +5,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the harness of tests")]
 
 mod exporting;
+mod grepping;
 mod listing;
 mod messages;
 mod opening;
 mod panicking;
+mod recorded;
 mod safe_output;
 mod store;
 mod tampered;
