@@ -17,4 +17,5 @@ pub mod recording;
 pub mod report;
 pub mod screen;
 pub mod search;
+pub mod story;
 pub mod timeline;

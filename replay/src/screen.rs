@@ -16,6 +16,7 @@ use self::characters::{Class, Clusters, REPLACEMENT, classify};
 pub mod characters;
 pub mod lines;
 mod plain;
+pub mod shell;
 pub mod transcript;
 mod watch;
 

@@ -7,7 +7,7 @@
 use regex::{Regex, RegexBuilder};
 
 pub mod session;
-mod typed;
+pub(crate) mod typed;
 
 /// Size of a compiled pattern, at most: patterns come from the reviewer, and should still not take all memory.
 const SIZE_MAX: usize = 64 << 20;
