@@ -198,8 +198,8 @@ impl Teller {
         }
     }
 
-    fn said(&mut self, said: &str, at_ms: u64) {
-        let (number, rest) = said.split_once(';').unwrap_or((said, ""));
+    fn said(&mut self, said: &osc::Said, at_ms: u64) {
+        let (number, rest) = said.text.split_once(';').unwrap_or((&said.text, ""));
         match number {
             "0" | "2" if rest != self.title => {
                 self.title = rest.to_owned();
@@ -212,7 +212,13 @@ impl Teller {
                 }
             }
             // A full-screen program's marks (a shell inside tmux) are not of this shell.
-            "133" if !self.single && !self.screen.is_full() => self.mark(rest, at_ms),
+            "133" if !self.single && !self.screen.is_full() => {
+                // It is no output of the command.
+                if let Some(What::Command(command)) = self.running() {
+                    command.output_bytes = command.output_bytes.saturating_sub(said.length as u64);
+                }
+                self.mark(rest, at_ms);
+            }
             _ => {}
         }
     }
@@ -226,6 +232,8 @@ impl Teller {
                 self.screen.typing_begins(false);
                 self.typed_line = None;
             }
+            // Two that say it, the shell and a snippet, are one.
+            Some("C") if self.marked && self.running.is_some() => {}
             Some("C") => {
                 self.ended(at_ms, None);
                 self.ran(at_ms, false);
@@ -285,6 +293,19 @@ impl Teller {
 }
 
 impl What {
+    /// The command that it is.
+    pub fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Command(command) | Self::Transfer(command) => Some(command),
+            _ => None,
+        }
+    }
+
+    /// Whether it takes time.
+    pub fn lasts(&self) -> bool {
+        matches!(self, Self::Command(_) | Self::Transfer(_) | Self::FullScreen(_))
+    }
+
     /// The word of the document.
     pub fn word(&self) -> &'static str {
         match self {

@@ -14,6 +14,7 @@ use std::thread;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::grep_print::Printer;
+use super::wall::Wall;
 use crate::catalog::Listed;
 use crate::cli::Grep;
 use crate::context::Context;
@@ -27,8 +28,7 @@ pub(super) struct Searched {
     pub found: Found,
     /// Who it was: host and user, claims, where they can be had.
     pub who: Option<(String, String)>,
-    /// Event time and wall-clock time of the beginning of each segment.
-    pub clocks: Vec<(u64, hansard_schemas::Timestamp)>,
+    pub wall: Wall,
     pub notes: Vec<String>,
 }
 
@@ -122,8 +122,7 @@ fn one(desk: &Desk, session: &Listed, wanted: &Wanted, force: bool, bar: &Progre
         let user = header.hansard.kernel.user.clone();
         (header.hansard.host.clone(), user.unwrap_or_else(|| header.hansard.kernel.uid.to_string()))
     });
-    let clocks = recording.evidence().segments().map(|(_, segment)| (segment.offset_ms, segment.start)).collect();
-    Ok(Searched { found, who, clocks, notes })
+    Ok(Searched { found, who, wall: Wall::of(&recording), notes })
 }
 
 /// Tells what was found, and keeps what has to be said at the end.

@@ -2,12 +2,12 @@
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
-use chrono::TimeDelta;
+use hansard_schemas::SessionId;
 use hansard_schemas::names::safe;
-use hansard_schemas::{SessionId, Timestamp};
 use serde_json::json;
 
 use super::grep::Searched;
+use super::wall::clock;
 use crate::cli::Grep;
 use crate::report::json_line;
 use crate::search::session::{Match, Place, Wanted};
@@ -78,7 +78,7 @@ impl<'a> Printer<'a> {
                 writeln!(self.out, "  {}", self.paint(FAINT, &safe(line)))?;
             }
             let place = if one.place == Place::FullScreen { "full-screen  " } else { "" };
-            let (event, wall) = (clock(one.at_ms), wall(searched, one.at_ms).map(|time| time.to_string()));
+            let (event, wall) = (clock(one.at_ms), searched.wall.at(one.at_ms).map(|time| time.to_string()));
             writeln!(self.out, "{event}  {}  {place}{}", wall.unwrap_or_default(), self.line(&one.text))?;
             for line in &one.after {
                 writeln!(self.out, "  {}", self.paint(FAINT, &safe(line)))?;
@@ -113,7 +113,7 @@ impl<'a> Printer<'a> {
             "host": who.map(|(host, _)| host),
             "user": who.map(|(_, user)| user),
             "time_ms": one.at_ms,
-            "time": wall(searched, one.at_ms),
+            "time": searched.wall.at(one.at_ms),
             "place": one.place.word(),
             "text": one.text,
             "spans": self.wanted.pattern.spans(&one.text),
@@ -128,23 +128,6 @@ impl<'a> Printer<'a> {
         let from = self.args.store.from.as_ref().map(|from| format!(" --from {}", quoted(from))).unwrap_or_default();
         let force = if self.args.force { " --force" } else { "" };
         format!("hansard-replay play {id} --start-at {}.{:03}{from}{force}", at_ms / 1000, at_ms % 1000)
-    }
-}
-
-/// Wall-clock time of an event time, by the segment that it is in.
-fn wall(searched: &Searched, at_ms: u64) -> Option<Timestamp> {
-    let (offset_ms, start) = searched.clocks.iter().rev().find(|(offset_ms, _)| *offset_ms <= at_ms)?;
-    let later = TimeDelta::try_milliseconds(i64::try_from(at_ms - offset_ms).ok()?)?;
-    Some(Timestamp::new(start.time().checked_add_signed(later)?))
-}
-
-/// `1:02:03.456`, without hours where there are none.
-fn clock(ms: u64) -> String {
-    let (thousandths, seconds) = (ms % 1000, ms / 1000);
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match hours {
-        0 => format!("{minutes}:{seconds:02}.{thousandths:03}"),
-        _ => format!("{hours}:{minutes:02}:{seconds:02}.{thousandths:03}"),
     }
 }
 

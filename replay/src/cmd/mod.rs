@@ -9,8 +9,10 @@ pub mod keys;
 pub mod ls;
 pub mod play;
 pub mod show;
+pub mod timeline;
 pub mod verify;
 mod verify_file;
+mod wall;
 
 use crate::cli::{Cli, Verb};
 use crate::context::Context;
@@ -24,6 +26,7 @@ pub fn run(cli: Cli) -> Outcome {
         Verb::Show(args) => show::run(&context()?, &args),
         Verb::Play(args) => play::run(&context()?, &args),
         Verb::Grep(args) => grep::run(&context()?, &args),
+        Verb::Timeline(args) => timeline::run(&context()?, &args),
         Verb::Export(args) => export::run(&context()?, &args),
         Verb::Verify(args) => verify::run(&context()?, &args),
         Verb::Keygen(args) => keygen::run(&context()?, &args),

@@ -3,7 +3,7 @@
 
 use avt::observer::{Observation, Observer};
 use avt::parser::Function;
-use avt::{Anchor, Line, Operation, ScreenKind, Terminal};
+use avt::{Anchor, Operation, Position, ScreenKind, Terminal};
 use hansard_schemas::cast::Size;
 
 use super::{LineFeed, Screen, Stream};
@@ -19,12 +19,19 @@ pub struct ShellScreen {
     watch: Watch,
 }
 
+/// A place that stays where it is in the text when rows move: its row, held at the first column, since what is erased to
+/// the right takes anchors there with it, and shells do that at each key.
+struct Spot {
+    row: Anchor,
+    col: usize,
+}
+
 #[derive(Default)]
 struct Watch {
     /// Where typing begins.
-    start: Option<Anchor>,
+    start: Option<Spot>,
     /// Where the cursor last stood when a line was ended.
-    end: Option<Anchor>,
+    end: Option<Spot>,
     /// Whether a line feed came since typing began.
     fed: bool,
     /// Whether the first end of a line is kept, or the last.
@@ -67,7 +74,10 @@ impl ShellScreen {
         let full = self.watch.full;
         let watch = &mut self.watch;
         *watch = Watch { first, full, switches: std::mem::take(&mut watch.switches), ..Watch::default() };
-        watch.start = (!full).then(|| self.screen.terminal.anchor_at_cursor());
+        let terminal = &mut self.screen.terminal;
+        let cursor = terminal.cursor_position();
+        let row = terminal.anchor_at(Position { col: 0, ..cursor });
+        watch.start = row.filter(|_| !full).map(|row| Spot { row, col: cursor.col });
     }
 
     /// Whether a line feed came since typing began.
@@ -80,13 +90,17 @@ impl ShellScreen {
     pub fn typed(&mut self) -> Option<String> {
         let (start, end) = (self.watch.start.take()?, self.watch.end.take()?);
         let terminal = &self.screen.terminal;
-        let (start, end) = (terminal.resolve(&start)?, terminal.resolve(&end)?);
+        let [start, end] = [start, end].map(|spot| {
+            let row = terminal.resolve(&spot.row)?;
+            Some(Position { col: row.col + spot.col, ..row })
+        });
+        let (start, end) = (start?, end?);
         let (first, last) = (usize::try_from(start.row).ok()?, usize::try_from(end.row).ok()?);
         let mut text = String::new();
         let rows = terminal.primary_screen().visible_lines().enumerate().skip(first);
         for (row, line) in rows.take_while(|(row, _)| *row <= last) {
             let from = if row == first { start.col } else { 0 };
-            let to = if row == last { end.col } else { line.cells().len() };
+            let to = if row == last { end.col.min(line.cells().len()) } else { line.cells().len() };
             let cells = line.cells().get(from..to).unwrap_or_default();
             let begun = text.len();
             cells.iter().filter(|cell| cell.width() > 0).for_each(|cell| self.screen.spell(cell, &mut text));
@@ -123,7 +137,9 @@ impl Watch {
         if self.start.is_none() || cursor.col == 0 || self.full || (self.first && self.fed) {
             return;
         }
-        self.end = Some(context.anchor_at_cursor());
+        let position = context.terminal().cursor_position();
+        let row = context.anchor_at(Position { col: 0, ..position });
+        self.end = row.map(|row| Spot { row, col: position.col });
     }
 }
 
@@ -153,8 +169,6 @@ impl Observer for Watch {
             }
         }
     }
-
-    fn evicted(&mut self, _: &mut Observation<'_>, _: &Line) {}
 
     fn end(&mut self, _: &mut Observation<'_>) {}
 }

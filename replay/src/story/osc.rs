@@ -23,11 +23,22 @@ enum State {
 pub struct Scanner {
     state: State,
     payload: Vec<u8>,
+    /// Bytes of the one that is being read, all of its characters counted.
+    length: usize,
+}
+
+/// One that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Between its beginning and its end.
+    pub text: String,
+    /// Bytes that it takes in the stream.
+    pub length: usize,
 }
 
 impl Scanner {
     /// Takes bytes up to the end of the next one: how many, and what it says; all of them, when none ends there.
-    pub fn next(&mut self, raw: &[u8]) -> (usize, Option<String>) {
+    pub fn next(&mut self, raw: &[u8]) -> (usize, Option<Said>) {
         let mut at = 0;
         while let Some(byte) = raw.get(at).copied() {
             match (self.state, byte) {
@@ -40,23 +51,25 @@ impl Scanner {
                 },
                 (State::Escape, b']') => {
                     self.payload.clear();
+                    self.length = 2;
                     self.state = State::Inside;
                 }
                 (State::Escape, ESC) => {}
                 (State::Escape, _) => self.state = State::Text,
                 (State::Inside, ESC) => self.state = State::Ending,
-                (State::Inside, BEL) => return (at + 1, self.end()),
+                (State::Inside, BEL) => return (at + 1, self.end(1)),
                 // Cancelled.
                 (State::Inside, 0x18 | 0x1a) => self.state = State::Text,
                 (State::Inside, _) => {
+                    self.length += 1;
                     if self.payload.len() <= PAYLOAD_MAX {
                         self.payload.push(byte);
                     }
                 }
-                (State::Ending, b'\\') => return (at + 1, self.end()),
+                (State::Ending, b'\\') => return (at + 1, self.end(2)),
                 // Another sequence begins, which ends this one all the same.
                 (State::Ending, _) => {
-                    let ended = self.end();
+                    let ended = self.end(0);
                     self.state = State::Escape;
                     return (at, ended);
                 }
@@ -66,10 +79,12 @@ impl Scanner {
         (raw.len(), None)
     }
 
-    fn end(&mut self) -> Option<String> {
+    /// It has ended, with so many bytes.
+    fn end(&mut self, terminator: usize) -> Option<Said> {
         self.state = State::Text;
         let payload = std::mem::take(&mut self.payload);
-        (payload.len() <= PAYLOAD_MAX).then(|| String::from_utf8_lossy(&payload).into_owned())
+        let length = self.length + terminator;
+        (payload.len() <= PAYLOAD_MAX).then(|| Said { text: String::from_utf8_lossy(&payload).into_owned(), length })
     }
 }
 
@@ -98,7 +113,7 @@ mod tests {
             let mut rest = *piece;
             while !rest.is_empty() {
                 let (taken, said) = scanner.next(rest);
-                found.extend(said);
+                found.extend(said.map(|said| said.text));
                 rest = &rest[taken..];
             }
         }

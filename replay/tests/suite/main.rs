@@ -14,5 +14,6 @@ mod recorded;
 mod safe_output;
 mod store;
 mod tampered;
+mod timelines;
 mod trust;
 mod verdicts;

@@ -54,6 +54,7 @@ fn the_whole_help() {
         &["show"],
         &["play"],
         &["grep"],
+        &["timeline"],
         &["export"],
         &["verify"],
         &["keygen"],
