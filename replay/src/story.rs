@@ -149,11 +149,7 @@ impl Teller {
             }
             (Code::Marker, EventData::Text(text)) => drop(self.add(at_ms, What::Marker(text.clone()))),
             (Code::Gap, EventData::Text(text)) => drop(self.add(at_ms, What::Gap(text.clone()))),
-            (Code::Exit, EventData::Text(status)) => {
-                if self.single {
-                    self.ended(at_ms, status.parse().ok());
-                }
-            }
+            (Code::Exit, EventData::Text(status)) if self.single => self.ended(at_ms, status.parse().ok()),
             _ => {}
         }
     }

@@ -229,38 +229,3 @@ fn it_finds_exactly_what_the_exported_text_has() {
     }
     assert!(all > 1000, "{all}");
 }
-
-/// Makes a store to measure with: `HANSARD_MEASURE=FOLDER cargo test … -- --ignored a_store_to_measure`.
-#[test]
-#[ignore = "makes a GiB of recordings"]
-fn a_store_to_measure() {
-    let Some(folder) = std::env::var_os("HANSARD_MEASURE") else { panic!("no folder is named") };
-    let world = World::new();
-    let mut host = Host::new("web1");
-    for number in 0..1000u64 {
-        let mut events = Vec::new();
-        let mut line = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        for at in 0..260u64 {
-            let mut text = String::new();
-            while text.len() < 4000 {
-                line = line.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let (word, n) = (["GET", "POST", "connect", "retry"][(line >> 60 & 3) as usize], line >> 32 & 0xffff);
-                let colour = if line >> 50 & 15 == 0 { ("\x1b[33m", "\x1b[0m") } else { ("", "") };
-                text += &format!(
-                    "2026-11-28T10:{:02}:{:02} {}{word}{} /srv/app/{n:04x}/item status={} bytes={}\r\n",
-                    at / 60,
-                    at % 60,
-                    colour.0,
-                    colour.1,
-                    200 + n % 300,
-                    line >> 40 & 0xffff
-                );
-            }
-            events.push(output(at * 40, text));
-        }
-        record(&world, &mut host, (120, 40), Kind::Interactive, &[events]);
-    }
-    host.save(&world);
-    std::fs::rename(world.store(), std::path::Path::new(&folder).join("store")).unwrap();
-    std::fs::rename(world.root.join(".config"), std::path::Path::new(&folder).join(".config")).unwrap();
-}
