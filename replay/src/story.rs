@@ -22,6 +22,9 @@ mod osc;
 /// Entries that are kept of one session; a hostile recording can make one of a few bytes.
 const ENTRIES: usize = 100_000;
 
+/// Characters that are kept of a title, a directory or a marker.
+const TEXT: usize = 1_000;
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -46,7 +49,7 @@ pub enum What {
     FullScreen(Option<u64>),
     /// A marker.
     Marker(String),
-    /// Something is not recorded: the document of the gap.
+    /// Something is not recorded: what, and why.
     Gap(String),
 }
 
@@ -148,7 +151,10 @@ impl Teller {
                 }
             }
             (Code::Marker, EventData::Text(text)) => drop(self.add(at_ms, What::Marker(text.clone()))),
-            (Code::Gap, EventData::Text(text)) => drop(self.add(at_ms, What::Gap(text.clone()))),
+            (Code::Gap, EventData::Text(text)) => {
+                let gap = Gap::parse(text).map_or_else(|_| text.clone(), |gap| described(&gap));
+                self.add(at_ms, What::Gap(gap));
+            }
             (Code::Exit, EventData::Text(status)) if self.single => self.ended(at_ms, status.parse().ok()),
             _ => {}
         }
@@ -278,7 +284,12 @@ impl Teller {
     }
 
     /// Adds an entry; says where it is.
-    fn add(&mut self, at_ms: u64, what: What) -> Option<usize> {
+    fn add(&mut self, at_ms: u64, mut what: What) -> Option<usize> {
+        if let What::Title(text) | What::Directory(text) | What::Marker(text) | What::Gap(text) = &mut what
+            && let Some((cut, _)) = text.char_indices().nth(TEXT)
+        {
+            text.truncate(cut);
+        }
         if self.entries.len() >= ENTRIES {
             self.left_out += 1;
             return None;
@@ -319,9 +330,8 @@ impl What {
     pub fn text(&self) -> Option<String> {
         match self {
             Self::Command(command) | Self::Transfer(command) => command.text.clone(),
-            Self::Title(text) | Self::Directory(text) | Self::Marker(text) => Some(text.clone()),
+            Self::Title(text) | Self::Directory(text) | Self::Marker(text) | Self::Gap(text) => Some(text.clone()),
             Self::FullScreen(_) => None,
-            Self::Gap(text) => Some(Gap::parse(text).map_or_else(|_| text.clone(), |gap| described(&gap))),
         }
     }
 }

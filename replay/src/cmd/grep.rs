@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter};
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::grep_print::Printer;
 use super::wall::Wall;
@@ -79,17 +79,17 @@ fn all(
     mut tell: impl FnMut(&Listed, Outcome<Searched>) -> io::Result<()>,
 ) -> io::Result<()> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(sessions.len());
-    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (next, stop, bytes) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
         for _ in 0..threads {
             let sender = sender.clone();
-            let (next, stop) = (&next, &stop);
+            let (next, stop, bytes) = (&next, &stop, &bytes);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(session) = sessions.get(at) else { return };
-                    let searched = one(desk, session, wanted, force, bar);
+                    let searched = one(desk, session, wanted, force, (bar, bytes));
                     if sender.send((at, searched)).is_err() {
                         return;
                     }
@@ -112,10 +112,21 @@ fn all(
     })
 }
 
-fn one(desk: &Desk, session: &Listed, wanted: &Wanted, force: bool, bar: &ProgressBar) -> Outcome<Searched> {
+fn one(
+    desk: &Desk,
+    session: &Listed,
+    wanted: &Wanted,
+    force: bool,
+    (bar, searched): (&ProgressBar, &AtomicU64),
+) -> Outcome<Searched> {
     let opened = desk.open(session, force)?;
     let (mut recording, mut notes) = (opened.recording, opened.notes);
-    let found = search(&mut recording, wanted, &|_| bar.tick())?;
+    let found = search(&mut recording, wanted, &|bytes| {
+        let all = searched.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if !bar.is_hidden() {
+            bar.set_message(HumanBytes(all).to_string());
+        }
+    })?;
     let id = session.session.session;
     notes.extend(recording.troubles().iter().map(|trouble| format!("session {id}: {trouble}")));
     let who = recording.header().map(|header| {
@@ -179,7 +190,7 @@ impl Teller<'_> {
 /// Hidden by itself where standard error is no terminal.
 fn bar(sessions: usize) -> ProgressBar {
     ProgressBar::new(sessions as u64).with_style(
-        ProgressStyle::with_template("searching {bar:30} {pos}/{len} sessions")
+        ProgressStyle::with_template("searching {bar:30} {pos}/{len} sessions {msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     )
 }

@@ -102,6 +102,9 @@ impl Plain {
     }
 }
 
+/// Cells below the cursor that are looked at to see whether plain lines may come; a real screen has fewer.
+const CELLS_BELOW: usize = 64 << 10;
+
 /// The lines of one recording.
 pub struct Lines {
     screen: Screen,
@@ -167,7 +170,9 @@ impl Lines {
         let screen = &self.screen;
         let terminal = &screen.terminal;
         let cursor = terminal.cursor();
+        let (cols, rows) = screen.size();
         if self.waiting == 0
+            || cols * (rows - cursor.row) > CELLS_BELOW
             || self.wary > 0
             || cursor.col != 0
             || screen.held.is_some()

@@ -12,6 +12,14 @@ use avt::{Line, Operation, ScreenKind, Terminal};
 
 use super::transcript::Leaving;
 
+/// How far ahead a line is looked for after a change of size: lines keep their order, and few are lost.
+const AHEAD: usize = 64;
+/// Cells of a wrapped line on the alternate screen that are read together: more than a real screen has. A hostile
+/// recording has screens of thousands of rows, and asks for them with each key.
+const JOINED: usize = 16 << 10;
+/// Rows of the alternate screen of which it is remembered what stood there.
+const REMEMBERED: usize = 512;
+
 /// A line that left, by where it ends in [`Leaving`]'s text, and its time.
 #[derive(Debug, Clone, Copy)]
 pub struct Left {
@@ -145,7 +153,7 @@ impl Watch {
             if line.is_wrapped() {
                 continue;
             }
-            let found = times.iter().position(|(known, _)| known == text.trim_end());
+            let found = times.iter().take(AHEAD).position(|(known, _)| known == text.trim_end());
             let at_ms = found.and_then(|at| times.drain(..=at).next_back()).map_or(self.now_ms, |(_, at_ms)| at_ms);
             self.written.extend(std::iter::repeat_n(at_ms, std::mem::take(&mut rows)));
             text.clear();
@@ -185,16 +193,19 @@ impl FullScreen {
             return;
         }
         let screen = terminal.screen();
-        let wrapped = |row: usize| screen.line(row).is_some_and(Line::is_wrapped);
-        let first = (0..row).rev().find(|row| !wrapped(*row)).map_or(0, |above| above + 1);
-        let last = (row..terminal.size().1).find(|row| !wrapped(*row)).unwrap_or(row);
+        let (cols, rows) = terminal.size();
+        let far = (JOINED / cols / 2).max(1);
+        let ends = |row: &usize| !screen.line(*row).is_some_and(Line::is_wrapped);
+        let top = row.saturating_sub(far);
+        let first = (top..row).rev().find(ends).map_or(top, |above| above + 1);
+        let last = (row..rows.min(row + far)).find(ends).unwrap_or(row);
         let mut text = String::new();
         for line in screen.visible_lines().skip(first).take(last + 1 - first) {
             text.extend(line.chars());
         }
         text.truncate(text.trim_end_matches(' ').len());
         let known = text.is_empty() || self.last.contains(&text);
-        if self.last.len() <= row {
+        if self.last.len() <= row && row < REMEMBERED {
             self.last.resize(row + 1, String::new());
         }
         if let Some(last) = self.last.get_mut(row) {

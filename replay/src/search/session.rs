@@ -15,6 +15,11 @@ use crate::screen::lines::{Batch, Lines};
 /// Text of lines that is searched in one go.
 const BATCH: usize = 256 << 10;
 
+/// Lines of full-screen programs that are searched in one go.
+const FULL_SCREEN: usize = 100;
+/// Most bytes that are shown before what came out is searched: few of them can draw much.
+const PIECE: usize = 8 << 10;
+
 /// What is looked for, and how much of it is wanted.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -131,9 +136,11 @@ impl Search<'_> {
             (Code::Output | Code::Error, EventData::Bytes(raw)) if !self.wanted.input => {
                 let stream = if event.code == Code::Output { Stream::Output } else { Stream::Error };
                 self.found.bytes += raw.len() as u64;
-                self.lines.write(stream, raw, event.time_ms, &mut self.batch);
-                if self.batch.text.len() > BATCH || self.batch.full.len() > 100 {
-                    self.look();
+                for piece in raw.chunks(PIECE) {
+                    self.lines.write(stream, piece, event.time_ms, &mut self.batch);
+                    if self.batch.text.len() > BATCH || self.batch.full.len() > FULL_SCREEN {
+                        self.look();
+                    }
                 }
             }
             (Code::Input, EventData::Bytes(raw)) => {

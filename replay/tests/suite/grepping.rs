@@ -200,6 +200,13 @@ fn it_finds_exactly_what_the_exported_text_has() {
             let middle = events.len() / 2;
             events.insert(middle, (events[middle].0, Code::Resize, b"33x9".to_vec()));
         }
+        if number % 6 == 1 {
+            // Enough plain lines that they are not all shown to the terminal.
+            let bulk: String = (0..9000).map(|n| format!("line {n} of bulk, {}needle \r\n", n % 3)).collect();
+            let (at_ms, middle) = (events[events.len() / 2].0, events.len() / 2);
+            let bulk = bulk.as_bytes().chunks(5000).map(|piece| output(at_ms, piece));
+            events.splice(middle..middle, std::iter::once(output(at_ms, "\r\n")).chain(bulk).collect::<Vec<_>>());
+        }
         // Some in segments, cut anywhere.
         let cut = events.len() / 3;
         let segments =
