@@ -13,11 +13,15 @@ use crate::completing::sessions;
 
 mod audit;
 mod export;
+mod grep;
 mod selection;
+mod timeline;
 
 pub use self::audit::Audit;
 pub use self::export::{Export, Form, Stream};
+pub use self::grep::Grep;
 pub use self::selection::{Filter, Selection};
+pub use self::timeline::Timeline;
 
 /// Slower is a still picture, faster than a thousandfold is a jump.
 const SPEEDS: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
@@ -92,6 +96,10 @@ pub enum Verb {
     Show(Show),
     /// Play a session on this terminal
     Play(Play),
+    /// Find what sessions showed, or what was typed in them
+    Grep(Grep),
+    /// List what was done in a session: its commands, and what lies between them
+    Timeline(Timeline),
     /// Write what a session showed to a file
     Export(Export),
     /// Prove that recordings are whole; needs no private key

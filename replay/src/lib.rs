@@ -20,5 +20,7 @@ pub mod play;
 pub mod recording;
 pub mod report;
 pub mod screen;
+pub mod search;
+pub mod story;
 pub mod timeline;
 pub mod viewing;

@@ -14,7 +14,11 @@ use hansard_schemas::exact::Decoder;
 use self::characters::{Class, Clusters, REPLACEMENT, classify};
 
 pub mod characters;
+pub mod lines;
+mod plain;
+pub mod shell;
 pub mod transcript;
+mod watch;
 
 /// Assumed where a recording says 0 columns or rows: a session without a terminal, or one that never learnt its size.
 const FALLBACK: Size = Size { cols: 80, rows: 24 };

@@ -3,13 +3,17 @@
 pub mod audit;
 pub mod completions;
 pub mod export;
+pub mod grep;
+mod grep_print;
 pub mod keygen;
 pub mod keys;
 pub mod ls;
 pub mod play;
 pub mod show;
+pub mod timeline;
 pub mod verify;
 mod verify_file;
+mod wall;
 
 use crate::cli::{Cli, Verb};
 use crate::context::Context;
@@ -23,6 +27,8 @@ pub fn run(cli: Cli) -> Outcome {
         Verb::Ls(args) => ls::run(&context()?, &args),
         Verb::Show(args) => show::run(&context()?, &args),
         Verb::Play(args) => play::run(&context()?, &args),
+        Verb::Grep(args) => grep::run(&context()?, &args),
+        Verb::Timeline(args) => timeline::run(&context()?, &args),
         Verb::Export(args) => export::run(&context()?, &args),
         Verb::Verify(args) => verify::run(&context()?, &args),
         Verb::Audit(args) => audit::run(&context()?, &args),

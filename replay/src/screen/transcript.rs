@@ -43,9 +43,7 @@ impl Transcript {
     pub fn finish(mut self, out: &mut String) {
         self.screen.end_with(&mut self.leaving);
         self.leaving.rest(&self.screen.terminal);
-        if self.leaving.inside {
-            self.leaving.text.push('\n');
-        }
+        self.leaving.end();
         self.take(out);
     }
 
@@ -59,8 +57,8 @@ impl Transcript {
 
 /// Lines that left the screen, with clusters still as their private characters.
 #[derive(Default)]
-struct Leaving {
-    text: String,
+pub(super) struct Leaving {
+    pub(super) text: String,
     /// Whether the last row that left goes on in the next one.
     inside: bool,
     /// Whether that row ended in a blank. If the next one begins with a wide character, it only did not fit there.
@@ -68,7 +66,21 @@ struct Leaving {
 }
 
 impl Leaving {
-    fn push(&mut self, line: &Line) {
+    /// Whether the last row that left goes on in the next one.
+    pub(super) fn is_inside(&self) -> bool {
+        self.inside
+    }
+
+    /// No row follows; says whether that ends a line.
+    pub(super) fn end(&mut self) -> bool {
+        let inside = std::mem::take(&mut self.inside);
+        if inside {
+            self.text.push('\n');
+        }
+        inside
+    }
+
+    pub(super) fn push(&mut self, line: &Line) {
         let start = self.text.len();
         if std::mem::take(&mut self.blank) && line.cells().first().is_none_or(|cell| cell.width() != 2) {
             self.text.push(' ');
@@ -105,9 +117,7 @@ impl Observer for Leaving {
         // A full reset wipes the screen without letting its lines leave.
         if matches!(operation, Operation::Function(Function::Ris)) {
             self.rest(context.terminal());
-            if std::mem::take(&mut self.inside) {
-                self.text.push('\n');
-            }
+            self.end();
         }
     }
 

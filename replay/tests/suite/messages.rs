@@ -53,6 +53,8 @@ fn the_whole_help() {
         &["ls"],
         &["show"],
         &["play"],
+        &["grep"],
+        &["timeline"],
         &["export"],
         &["verify"],
         &["keygen"],

@@ -1,0 +1,196 @@
+//! `grep`: what was shown, or typed, in many sessions.
+//!
+//! Sessions are searched in parallel, and told in the order of their ids, each when all before it have been told. One
+//! that cannot be searched is said on standard error and makes the exit status that of its failure; it keeps no other
+//! from being searched. In memory are the matches of the sessions that wait to be told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufWriter};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+
+use super::grep_print::Printer;
+use super::wall::Wall;
+use crate::catalog::Listed;
+use crate::cli::Grep;
+use crate::context::Context;
+use crate::desk::{Desk, range};
+use crate::report::{self, Exit, Failure, Outcome, note};
+use crate::search::Pattern;
+use crate::search::session::{Found, Wanted, search};
+
+/// A session that was searched.
+pub(super) struct Searched {
+    pub found: Found,
+    /// Who it was: host and user, claims, where they can be had.
+    pub who: Option<(String, String)>,
+    pub wall: Wall,
+    pub notes: Vec<String>,
+}
+
+/// Searches sessions.
+pub fn run(context: &Context, args: &Grep) -> Outcome {
+    let pattern = Pattern::new(&args.pattern, args.fixed_strings, args.ignore_case).map_err(|why| {
+        Failure::usage(format!("`{}` is not a pattern: {why}", args.pattern))
+            .hint("with -F it is looked for as it stands")
+    })?;
+    let wanted = Wanted {
+        pattern,
+        input: args.input,
+        before: args.before_context.unwrap_or(args.context),
+        after: args.after_context.unwrap_or(args.context),
+        max: if args.sessions { 1 } else { args.max.unwrap_or(u64::MAX) },
+        text: !args.count && !args.sessions,
+    };
+    let desk = context.desk(&args.store, &args.keys, &range(&args.selection.filter))?;
+    let sessions = desk.select(&args.selection)?;
+    if sessions.is_empty() {
+        return Err(Failure::failed(format!("{}: no session to search", desk.store.address()))
+            .hint("`hansard-replay ls` lists what is there"));
+    }
+    let out = BufWriter::new(io::stdout().lock());
+    let mut teller = Teller {
+        printer: Printer::new(out, args, &wanted, context.colour()),
+        said: BTreeSet::new(),
+        failed: None,
+        found: false,
+        gaps: 0,
+        without_input: 0,
+    };
+    let bar = bar(sessions.len());
+    all(&desk, &sessions, &wanted, args.force, &bar, |session, searched| {
+        bar.suspend(|| teller.tell(session, searched))
+    })?;
+    bar.finish_and_clear();
+    teller.finish(sessions.len(), args.input)
+}
+
+/// Searches all, with a thread a core, and tells of them in order.
+fn all(
+    desk: &Desk,
+    sessions: &[&Listed],
+    wanted: &Wanted,
+    force: bool,
+    bar: &ProgressBar,
+    mut tell: impl FnMut(&Listed, Outcome<Searched>) -> io::Result<()>,
+) -> io::Result<()> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(sessions.len());
+    let (next, stop, bytes) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        for _ in 0..threads {
+            let sender = sender.clone();
+            let (next, stop, bytes) = (&next, &stop, &bytes);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(session) = sessions.get(at) else { return };
+                    let searched = one(desk, session, wanted, force, (bar, bytes));
+                    if sender.send((at, searched)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut waiting = BTreeMap::new();
+        let mut told = 0;
+        for (at, searched) in receiver {
+            bar.inc(1);
+            waiting.insert(at, searched);
+            while let (Some(searched), Some(session)) = (waiting.remove(&told), sessions.get(told)) {
+                // Nobody reads on: what is under way is given up after the session at hand.
+                tell(session, searched).inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
+                told += 1;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn one(
+    desk: &Desk,
+    session: &Listed,
+    wanted: &Wanted,
+    force: bool,
+    (bar, searched): (&ProgressBar, &AtomicU64),
+) -> Outcome<Searched> {
+    let opened = desk.open(session, force)?;
+    let (mut recording, mut notes) = (opened.recording, opened.notes);
+    let found = search(&mut recording, wanted, &|bytes| {
+        let all = searched.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if !bar.is_hidden() {
+            bar.set_message(HumanBytes(all).to_string());
+        }
+    })?;
+    let id = session.session.session;
+    notes.extend(recording.troubles().iter().map(|trouble| format!("session {id}: {trouble}")));
+    let who = recording.header().map(|header| {
+        let user = header.hansard.kernel.user.clone();
+        (header.hansard.host.clone(), user.unwrap_or_else(|| header.hansard.kernel.uid.to_string()))
+    });
+    Ok(Searched { found, who, wall: Wall::of(&recording), notes })
+}
+
+/// Tells what was found, and keeps what has to be said at the end.
+struct Teller<'a> {
+    printer: Printer<'a>,
+    /// Notes that were said already: a host seen for the first time has many sessions.
+    said: BTreeSet<String>,
+    failed: Option<Exit>,
+    found: bool,
+    gaps: u64,
+    without_input: u64,
+}
+
+impl Teller<'_> {
+    fn tell(&mut self, session: &Listed, searched: Outcome<Searched>) -> io::Result<()> {
+        let id = session.session.session;
+        match searched {
+            Ok(searched) => {
+                for text in &searched.notes {
+                    if self.said.insert(text.clone()) {
+                        note(text);
+                    }
+                }
+                self.found |= searched.found.count > 0;
+                self.gaps += u64::from(searched.found.gaps > 0);
+                self.without_input += u64::from(!searched.found.has_input);
+                self.printer.session(id, &searched)
+            }
+            Err(mut failure) => {
+                let name = id.to_string();
+                if !failure.message.contains(&name) {
+                    failure.message = format!("session {name}: {}", failure.message);
+                }
+                self.failed = self.failed.max(Some(failure.exit));
+                report::print(&failure);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(mut self, sessions: usize, input: bool) -> Outcome {
+        self.printer.finish()?;
+        let of = |n: u64| if n == 1 { "1 session".to_owned() } else { format!("{n} sessions") };
+        if self.gaps > 0 {
+            note(&format!("{}: the recording says that something is missing, which cannot be found", of(self.gaps)));
+        }
+        if input && self.without_input > 0 {
+            note(&format!("{} of {sessions}: nothing that was typed was recorded", of(self.without_input)));
+        }
+        Ok(self.failed.unwrap_or(if self.found { Exit::Fine } else { Exit::Failed }))
+    }
+}
+
+/// Hidden by itself where standard error is no terminal.
+fn bar(sessions: usize) -> ProgressBar {
+    ProgressBar::new(sessions as u64).with_style(
+        ProgressStyle::with_template("searching {bar:30} {pos}/{len} sessions {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    )
+}
