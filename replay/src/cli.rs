@@ -102,11 +102,15 @@ pub struct KeyArgs {
 }
 
 const LS_EXAMPLES: &str = "\
-The list is a convenience and no evidence: `verify` checks.
+The list is a convenience and no evidence: `verify` checks. It is made from names alone, which say
+who, where and when, and whether an end was announced; what was run and how much of it there is
+takes opening each session, with --long.
 
 Examples:
   hansard-replay ls
-  hansard-replay ls --since 2026-11-01 --json";
+  hansard-replay ls --running
+  hansard-replay ls --since 2026-11-01 --user ada --json
+  hansard-replay ls -l --host 'web*'";
 
 /// `ls`
 #[derive(Debug, Args)]
@@ -118,12 +122,15 @@ pub struct Ls {
     #[command(flatten)]
     #[allow(missing_docs, reason = "documented at its type")]
     pub keys: KeyArgs,
-    /// Only sessions that started at or after this time (UTC): 2026-11-22 or 2026-11-22T09:30:00Z
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub since: Option<DateTime<Utc>>,
-    /// Only sessions that started before this time
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub until: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub filter: Filter,
+    /// Only sessions that run
+    #[arg(long)]
+    pub running: bool,
+    /// Read the chains, list the segments and open the first line: states by chain, sizes, commands
+    #[arg(short, long)]
+    pub long: bool,
     /// Print one JSON document a line
     #[arg(long)]
     pub json: bool,

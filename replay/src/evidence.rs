@@ -3,7 +3,7 @@
 //! Segments are streamed through the checker a piece at a time, so a huge object costs no memory. Not for opening:
 //! `recording`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use hansard_schemas::chain::{Chain, Kind};
 use hansard_schemas::segment::{Checked, Checker, TrailerKind};
@@ -18,6 +18,8 @@ const PIECE: u64 = 1 << 20;
 #[derive(Debug, Default)]
 pub struct Chains {
     chains: Vec<Chain>,
+    /// What they say of the starts of sessions: a day has thousands, and each is asked for.
+    starts: HashMap<(ChainId, SessionId), (Timestamp, Digest)>,
 }
 
 impl Chains {
@@ -29,7 +31,26 @@ impl Chains {
             let objects = parts.iter().map(|part| (Some(part.name.clone()), read_chain(store, part)));
             chains.push(Chain::from_objects(id, objects));
         }
-        Ok(Self { chains })
+        Ok(Self::new(chains))
+    }
+
+    /// Of chains that were read.
+    pub fn new(chains: Vec<Chain>) -> Self {
+        let mut starts = HashMap::new();
+        for chain in &chains {
+            for entry in &chain.entries {
+                if let Kind::Start { session, identity, .. } = entry.kind {
+                    // The first statement counts.
+                    starts.entry((chain.id, session)).or_insert((entry.time, identity));
+                }
+            }
+        }
+        Self { chains, starts }
+    }
+
+    /// What a chain says of a session's start: the time, and the digest of its identity object.
+    pub fn start_of(&self, chain: ChainId, session: SessionId) -> Option<(Timestamp, Digest)> {
+        self.starts.get(&(chain, session)).copied()
     }
 
     /// All of them.
@@ -45,7 +66,7 @@ impl Chains {
     /// The chain of a session. Names carry half of a chain's id: of several that fit, the one that saw it start.
     pub fn of(&self, session: &SessionRef) -> Option<&Chain> {
         let mut fit: Vec<&Chain> = self.chains.iter().filter(|chain| chain.id.short() == session.chain16).collect();
-        fit.sort_by_key(|chain| (start_of(chain, session.session).is_none(), chain.entries.is_empty()));
+        fit.sort_by_key(|chain| (self.start_of(chain.id, session.session).is_none(), chain.entries.is_empty()));
         fit.first().copied()
     }
 }
@@ -53,14 +74,6 @@ impl Chains {
 /// An object that cannot be read is as good as empty: the chain breaks there, and says so.
 fn read_chain(store: &dyn Store, part: &ChainPart) -> Vec<u8> {
     store.read_chain(part).unwrap_or_default()
-}
-
-/// What the chain says of a session's start: the time, and the digest of its identity object.
-pub fn start_of(chain: &Chain, wanted: SessionId) -> Option<(Timestamp, Digest)> {
-    chain.entries.iter().find_map(|entry| match entry.kind {
-        Kind::Start { session, identity, .. } if session == wanted => Some((entry.time, identity)),
-        _ => None,
-    })
 }
 
 /// A segment that was checked and found whole; that it belongs to the session is for the judgement to say.

@@ -1,6 +1,10 @@
 //! `ls`.
 
-use crate::store::{Host, World};
+use std::time::Instant;
+
+use hansard_schemas::SessionId;
+
+use crate::store::{Host, Session, World, put, time};
 
 #[test]
 fn sessions_are_listed_with_who_and_what_where_a_key_opens_them() {
@@ -10,10 +14,10 @@ fn sessions_are_listed_with_who_and_what_where_a_key_opens_them() {
     let session = host.session(&world, 2);
     session.save(&world);
     host.save(&world);
-    let said = world.run(&["ls"]);
+    let said = world.run(&["ls", "-l"]);
     said.expect(0, &[&session.id.to_string(), "web1", "ada", "bash", "ended", "0:00:01"]);
     assert!(said.out.starts_with("ID "), "{said:?}");
-    let json = world.run(&["ls", "--json"]);
+    let json = world.run(&["ls", "--long", "--json"]);
     let row: serde_json::Value = serde_json::from_str(json.out.trim()).unwrap();
     assert_eq!(row["state"], "ended");
     assert_eq!(row["segments"], 2);
@@ -23,9 +27,100 @@ fn sessions_are_listed_with_who_and_what_where_a_key_opens_them() {
     world.run(&["ls", "--until", "2020-01-01"]).expect(0, &["no sessions"]);
     world.run(&["ls", "--since", "2020-01-01"]).expect(0, &[&session.id.to_string()]);
     std::fs::remove_file(session.path(&world, 1)).unwrap();
-    world.run(&["ls"]).expect(0, &["incomplete"]);
+    world.run(&["ls", "-l"]).expect(0, &["incomplete"]);
     std::fs::remove_dir_all(session.path(&world, 0).parent().unwrap()).unwrap();
-    world.run(&["ls"]).expect(0, &["incomplete"]);
+    world.run(&["ls", "-l"]).expect(0, &["incomplete"]);
+}
+
+/// The rows of a call with `--json`.
+fn rows(world: &World, args: &[&str]) -> Vec<serde_json::Value> {
+    let args: Vec<&str> = ["ls", "--json"].into_iter().chain(args.iter().copied()).collect();
+    let said = world.run(&args);
+    assert_eq!(said.code, 0, "{said:?}");
+    said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn names_alone_say_who_where_and_whether_it_runs() {
+    let world = World::new();
+    let now = u64::try_from(chrono::Utc::now().timestamp_millis()).unwrap();
+    let (mut old, mut new) = (Host::new("db-7"), Host::at("web1", now - 60_000));
+    let (ended, silent) = (old.session(&world, 2), old.session(&world, 1));
+    let mut plan = new.plan(&world, 1);
+    plan.closed = false;
+    let running = new.record(&plan);
+    for session in [&ended, &silent, &running] {
+        session.save(&world);
+    }
+    let start = |session: &Session| time(u64::try_from(session.id.time().timestamp_millis()).unwrap());
+    let after = |session: &Session, ms: u64| time(u64::try_from(session.id.time().timestamp_millis()).unwrap() + ms);
+    old.announce(&world, &ended, start(&ended), "ada", "started");
+    old.announce(&world, &ended, after(&ended, 61_000), "ada", "stopped");
+    old.announce(&world, &silent, start(&silent), "bob\u{202e}", "started");
+    new.announce(&world, &running, start(&running), "ada", "started");
+
+    let of = |rows: &[serde_json::Value], session: &Session| {
+        rows.iter().find(|row| row["session"] == session.id.to_string()).cloned().unwrap()
+    };
+    let all = rows(&world, &[]);
+    assert_eq!(all.len(), 3);
+    let row = of(&all, &ended);
+    assert_eq!((&row["host"], &row["user"], &row["kind"]), (&"db-7".into(), &"ada".into(), &"interactive".into()));
+    assert_eq!((&row["state"], &row["duration_ms"]), (&"ended".into(), &61_000.into()));
+    for unknown in ["command", "bytes", "segments"] {
+        assert!(row[unknown].is_null() && row.as_object().unwrap().contains_key(unknown), "{unknown}: {row}");
+    }
+    assert_eq!(of(&all, &silent)["state"], "silent");
+    assert_eq!(of(&all, &silent)["user"], "bob\u{202e}");
+    assert_eq!(of(&all, &running)["state"], "running");
+    world.run(&["ls"]).expect(0, &["bob\\u{202e}", "UNPINNED"]);
+
+    let named = |args: &[&str]| -> Vec<String> {
+        rows(&world, args).iter().map(|row| row["session"].as_str().unwrap().to_owned()).collect()
+    };
+    let id = |session: &Session| session.id.to_string();
+    assert_eq!(named(&["--running"]), [id(&running)]);
+    assert_eq!(named(&["--host", "db*", "--user", "ada"]), [id(&ended)]);
+    assert_eq!(named(&["--user", "nobody"]), [""; 0]);
+    assert_eq!(named(&["--kind", "exec"]), [""; 0]);
+    // By names alone the chains are not read; with --long they are, and no chain is there.
+    assert_eq!(rows(&world, &["--long", "--host", "web1"])[0]["state"], "unwitnessed");
+    // Of a session whose start nobody announced, only the id is known.
+    std::fs::remove_dir_all(world.store().join("events")).unwrap();
+    let row = of(&rows(&world, &[]), &ended);
+    assert!(row["host"].is_null() && row["state"].is_null(), "{row}");
+}
+
+/// Measured by hand, in a release build: `cargo test --release … ten_thousand -- --ignored --nocapture`.
+#[test]
+#[ignore = "makes a store of ten thousand sessions; for measuring"]
+fn ten_thousand_sessions_of_a_day() {
+    let world = World::new();
+    let (mut hosts, each) = ((0..20).map(|n| Host::new(&format!("web{n}"))).collect::<Vec<_>>(), 500);
+    for host in &mut hosts {
+        for _ in 0..each {
+            let at = time(host.clock_ms);
+            let session = host.session(&world, 1);
+            session.save(&world);
+            host.announce(&world, &session, at, "ada", "started");
+            host.announce(&world, &session, time(host.clock_ms), "ada", "stopped");
+        }
+        host.save(&world);
+    }
+    println!("chain objects: {}", world.files("hchain").len());
+    for args in
+        [&["ls", "--json"][..], &["ls"], &["ls", "--user", "ada", "--host", "web7"], &["ls", "--long", "--json"]]
+    {
+        for round in 0..3 {
+            let begun = Instant::now();
+            let said = world.run(args);
+            println!("{args:?} {round}: {} lines in {:?}", said.out.lines().count(), begun.elapsed());
+            assert_eq!(said.code, 0, "{}", said.err);
+        }
+    }
+    let strange = SessionId::new(1, &[0; 10]);
+    put(&world, &format!("segments/1970/01/01/0123456789abcdef/{strange}/x"), b"");
+    assert_eq!(world.run(&["ls", "--json"]).out.lines().count(), 10_000);
 }
 
 #[test]
