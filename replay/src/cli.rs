@@ -8,12 +8,19 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod forward;
 mod selection;
+mod tail;
 
+pub use self::forward::Forward;
 pub use self::selection::{Filter, Selection};
+pub use self::tail::Tail;
 
 /// Slower is a still picture, faster than a thousandfold is a jump.
 const SPEEDS: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
+
+/// Shortest interval at which a store is asked for news.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 const ABOUT: &str = "Bring recorded sessions back: list, play, export, verify";
 
@@ -67,6 +74,10 @@ pub enum Verb {
     Show(Show),
     /// Play a session on this terminal
     Play(Play),
+    /// Follow a session that runs
+    Tail(Tail),
+    /// Send what the sessions that run show, line by line
+    Forward(Forward),
     /// Write what a session showed to a file
     Export(Export),
     /// Prove that recordings are whole; needs no private key
@@ -367,6 +378,12 @@ fn time(text: &str) -> Result<DateTime<Utc>, String> {
 fn speed(text: &str) -> Result<f64, String> {
     let wrong = || format!("a number from {} to {}", SPEEDS.start(), SPEEDS.end());
     text.parse::<f64>().ok().filter(|speed| SPEEDS.contains(speed)).ok_or_else(wrong)
+}
+
+/// As [`duration`], and not so short that a store is asked without end.
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = duration(text)?;
+    if interval < SHORTEST { Err("0.1 seconds or more".into()) } else { Ok(interval) }
 }
 
 /// Seconds with a fraction, `M:SS` or `H:MM:SS`.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use hansard_schemas::chain::{Chain, Kind};
+use hansard_schemas::names::ChainName;
 use hansard_schemas::segment::{Checked, Checker, TrailerKind};
 use hansard_schemas::verdict::{Judgement, SegmentFact, Summary, judge};
 use hansard_schemas::{ChainId, Digest, Error, SessionId, Timestamp};
@@ -25,11 +26,20 @@ pub struct Chains {
 impl Chains {
     /// Reads and verifies all of them.
     pub fn load(store: &dyn Store) -> Result<Self, SinkError> {
+        let read = |part: &ChainPart| Ok(read_chain(store, part));
+        Self::read(&store.chains()?, read)
+    }
+
+    /// Verifies those whose objects `read` gives.
+    pub fn read(
+        parts: &[ChainPart],
+        mut read: impl FnMut(&ChainPart) -> Result<Vec<u8>, SinkError>,
+    ) -> Result<Self, SinkError> {
         let mut chains = Vec::new();
-        for parts in store.chains()?.chunk_by(|a, b| a.name.chain == b.name.chain) {
+        for parts in parts.chunk_by(|a, b| a.name.chain == b.name.chain) {
             let Some(id) = parts.first().map(|part| part.name.chain) else { continue };
-            let objects = parts.iter().map(|part| (Some(part.name.clone()), read_chain(store, part)));
-            chains.push(Chain::from_objects(id, objects));
+            let objects = parts.iter().map(|part| Ok((Some(part.name.clone()), read(part)?)));
+            chains.push(Chain::from_objects(id, objects.collect::<Result<Vec<_>, SinkError>>()?));
         }
         Ok(Self::new(chains))
     }
@@ -46,6 +56,19 @@ impl Chains {
             }
         }
         Self { chains, starts }
+    }
+
+    /// Takes in one more object that only goes on from the newest entry of its chain; see [`Chain::extend`].
+    pub fn extend(&mut self, name: &ChainName, bytes: &[u8]) -> bool {
+        let Some(chain) = self.chains.iter_mut().find(|chain| chain.id == name.chain) else { return false };
+        let before = chain.entries.len();
+        let whole = chain.extend(name, bytes);
+        for entry in chain.entries.iter().skip(before) {
+            if let Kind::Start { session, identity, .. } = entry.kind {
+                self.starts.entry((chain.id, session)).or_insert((entry.time, identity));
+            }
+        }
+        whole
     }
 
     /// What a chain says of a session's start: the time, and the digest of its identity object.
@@ -158,12 +181,22 @@ pub fn examine(
 
 /// Checks one object. What is wrong with the store itself ends everything; what is wrong with the object is a fact.
 fn check(store: &dyn Store, part: &Part, progress: &mut dyn FnMut(u64)) -> Result<Result<Checked, Error>, SinkError> {
+    check_unless(store, part, progress, |error| is_of_store(store, error))
+}
+
+/// Checks one object; what cannot be read is a fact about the object, unless `passes` says that it is none.
+pub fn check_unless(
+    store: &dyn Store,
+    part: &Part,
+    progress: &mut dyn FnMut(u64),
+    passes: impl Fn(&SinkError) -> bool,
+) -> Result<Result<Checked, Error>, SinkError> {
     let mut checker = Checker::new();
     let mut at = 0;
     loop {
         let bytes = match store.read(part, Some(at..at + PIECE)) {
             Ok(bytes) => bytes,
-            Err(error) if is_of_store(store, &error) => return Err(error),
+            Err(error) if passes(&error) => return Err(error),
             Err(error) => return Ok(Err(Error::Truncated(format!("it cannot be read: {error}")))),
         };
         if bytes.is_empty() {

@@ -11,6 +11,8 @@ pub mod config;
 pub mod context;
 pub mod desk;
 pub mod evidence;
+pub mod follow;
+pub mod forward;
 pub mod known;
 pub mod play;
 pub mod recording;

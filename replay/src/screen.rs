@@ -14,6 +14,7 @@ use hansard_schemas::exact::Decoder;
 use self::characters::{Class, Clusters, REPLACEMENT, classify};
 
 pub mod characters;
+pub mod lines;
 pub mod transcript;
 
 /// Assumed where a recording says 0 columns or rows: a session without a terminal, or one that never learnt its size.

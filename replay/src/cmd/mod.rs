@@ -2,11 +2,13 @@
 
 pub mod completions;
 pub mod export;
+pub mod forward;
 pub mod keygen;
 pub mod keys;
 pub mod ls;
 pub mod play;
 pub mod show;
+pub mod tail;
 pub mod verify;
 mod verify_file;
 
@@ -21,6 +23,8 @@ pub fn run(cli: Cli) -> Outcome {
         Verb::Ls(args) => ls::run(&context()?, &args),
         Verb::Show(args) => show::run(&context()?, &args),
         Verb::Play(args) => play::run(&context()?, &args),
+        Verb::Tail(args) => tail::run(&context()?, &args),
+        Verb::Forward(args) => forward::run(&context()?, &args),
         Verb::Export(args) => export::run(&context()?, &args),
         Verb::Verify(args) => verify::run(&context()?, &args),
         Verb::Keygen(args) => keygen::run(&context()?, &args),
