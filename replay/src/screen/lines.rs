@@ -19,15 +19,17 @@ pub struct Lines {
     leaving: Leaving,
     /// Of the lines that have not left at the top, from there: those that were given, as they were.
     given: VecDeque<String>,
-    /// The cursor's line, as it stood when the last segment ended.
-    stood: Option<String>,
+    /// How many lines have left and were taken.
+    gone: usize,
+    /// The cursor's line when the last segment ended: which one of all, and how it stood.
+    stood: Option<(usize, String)>,
 }
 
 impl Lines {
     /// Of an empty screen.
     pub fn new(size: Size, feed: LineFeed) -> Self {
         let screen = Screen::new(size, feed);
-        Self { screen, leaving: Leaving::default(), given: VecDeque::new(), stood: None }
+        Self { screen, leaving: Leaving::default(), given: VecDeque::new(), gone: 0, stood: None }
     }
 
     /// Shows bytes.
@@ -105,9 +107,11 @@ impl Lines {
         all.text.lines().map(|line| line.trim_end_matches(' ').to_owned()).collect()
     }
 
-    /// The cursor's line, unless it is empty.
-    fn here(&self) -> Option<String> {
-        self.all().into_iter().nth(self.cursor_line()).filter(|line| !line.is_empty())
+    /// The cursor's line, unless it is empty: which one of all, and its text.
+    fn here(&self) -> Option<(usize, String)> {
+        let at = self.cursor_line();
+        let line = self.all().into_iter().nth(at).filter(|line| !line.is_empty())?;
+        Some((self.gone + at, line))
     }
 
     /// Appends the first `done` lines, but for those that were given as they are; and lets go those that left.
@@ -126,6 +130,7 @@ impl Lines {
         }
         let left = self.leaving.text.matches('\n').count();
         self.given.drain(..left.min(self.given.len()));
+        self.gone += left;
         let end = self.leaving.text.rfind('\n').map_or(0, |at| at + 1);
         self.leaving.text.drain(..end);
     }
@@ -202,6 +207,12 @@ mod tests {
         lines.pause(&mut out);
         assert_eq!(out, ["Sure?"]);
         assert_eq!(after(&mut lines, "yes\r\n"), ["Sure? yes"]);
+        // The same words again, in another line, have only just come.
+        lines.write(Stream::Output, b"Sure? ");
+        lines.pause(&mut out);
+        lines.write(Stream::Output, b"no\r\nSure? ");
+        lines.pause(&mut out);
+        assert_eq!(out, ["Sure?", "Sure? no"]);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the harness of tests")]
 
 mod exporting;
+mod following;
+mod forwarding;
 mod listing;
 mod messages;
 mod opening;

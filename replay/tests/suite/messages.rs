@@ -53,6 +53,8 @@ fn the_whole_help() {
         &["ls"],
         &["show"],
         &["play"],
+        &["tail"],
+        &["forward"],
         &["export"],
         &["verify"],
         &["keygen"],
