@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use hansard_schemas::ChainId;
 use hansard_sinks::{SessionRef, SinkError, Store, TimeRange};
 
-use crate::evidence::{Chains, start_of};
+use crate::evidence::Chains;
 use crate::report::Failure;
 
 /// A session that is there, or should be.
@@ -38,7 +38,7 @@ impl Catalog {
         let mut all: BTreeSet<SessionRef> = started.filter(|one| range.contains(one.session)).collect();
         all.extend(stored.iter().cloned());
         let sessions = all.into_iter().map(|session| {
-            let witness = chains.of(&session).filter(|chain| start_of(chain, session.session).is_some());
+            let witness = chains.of(&session).filter(|chain| chains.start_of(chain.id, session.session).is_some());
             Listed { stored: stored.contains(&session), witness: witness.map(|chain| chain.id), session }
         });
         Ok(Self { sessions: sessions.collect() })

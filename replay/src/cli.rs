@@ -13,18 +13,25 @@ use crate::completing::sessions;
 
 mod audit;
 mod export;
+mod forward;
 mod grep;
 mod selection;
+mod tail;
 mod timeline;
 
 pub use self::audit::Audit;
 pub use self::export::{Export, Form, Stream};
+pub use self::forward::Forward;
 pub use self::grep::Grep;
 pub use self::selection::{Filter, Selection};
+pub use self::tail::Tail;
 pub use self::timeline::Timeline;
 
 /// Slower is a still picture, faster than a thousandfold is a jump.
 const SPEEDS: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
+
+/// Shortest interval at which a store is asked for news.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 const ABOUT: &str = "Bring recorded sessions back: list, play, export, verify";
 
@@ -65,6 +72,10 @@ impl Verb {
             Self::Ls(_) => "ls",
             Self::Show(_) => "show",
             Self::Play(_) => "play",
+            Self::Grep(_) => "grep",
+            Self::Timeline(_) => "timeline",
+            Self::Tail(_) => "tail",
+            Self::Forward(_) => "forward",
             Self::Export(_) => "export",
             Self::Verify(_) => "verify",
             Self::Audit(_) => "audit",
@@ -100,6 +111,10 @@ pub enum Verb {
     Grep(Grep),
     /// List what was done in a session: its commands, and what lies between them
     Timeline(Timeline),
+    /// Follow a session that runs
+    Tail(Tail),
+    /// Send what the sessions that run show, line by line
+    Forward(Forward),
     /// Write what a session showed to a file
     Export(Export),
     /// Prove that recordings are whole; needs no private key
@@ -140,11 +155,15 @@ pub struct KeyArgs {
 }
 
 const LS_EXAMPLES: &str = "\
-The list is a convenience and no evidence: `verify` checks.
+The list is a convenience and no evidence: `verify` checks. It is made from names alone, which say
+who, where and when, and whether an end was announced; what was run and how much of it there is
+takes opening each session, with --long.
 
 Examples:
   hansard-replay ls
-  hansard-replay ls --since 2026-11-01 --json";
+  hansard-replay ls --running
+  hansard-replay ls --since 2026-11-01 --user ada --json
+  hansard-replay ls -l --host 'web*'";
 
 /// `ls`
 #[derive(Debug, Args)]
@@ -156,12 +175,15 @@ pub struct Ls {
     #[command(flatten)]
     #[allow(missing_docs, reason = "documented at its type")]
     pub keys: KeyArgs,
-    /// Only sessions that started at or after this time (UTC): 2026-11-22 or 2026-11-22T09:30:00Z
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub since: Option<DateTime<Utc>>,
-    /// Only sessions that started before this time
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub until: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub filter: Filter,
+    /// Only sessions that run
+    #[arg(long)]
+    pub running: bool,
+    /// Read the chains, list the segments and open the first line: states by chain, sizes, commands
+    #[arg(short, long)]
+    pub long: bool,
     /// Print one JSON document a line
     #[arg(long)]
     pub json: bool,
@@ -350,6 +372,12 @@ fn time(text: &str) -> Result<DateTime<Utc>, String> {
 fn speed(text: &str) -> Result<f64, String> {
     let wrong = || format!("a number from {} to {}", SPEEDS.start(), SPEEDS.end());
     text.parse::<f64>().ok().filter(|speed| SPEEDS.contains(speed)).ok_or_else(wrong)
+}
+
+/// As [`duration`], and not so short that a store is asked without end.
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = duration(text)?;
+    if interval < SHORTEST { Err("0.1 seconds or more".into()) } else { Ok(interval) }
 }
 
 /// Seconds with a fraction, `M:SS` or `H:MM:SS`.

@@ -122,6 +122,16 @@ impl Context {
         Ok(Seen { standings, rollbacks })
     }
 
+    /// What is thought of one chain; a first sight is recorded.
+    pub fn standing(&self, chain: ChainId, host: &str) -> Outcome<Standing> {
+        let mut known = self.known()?;
+        let standing = known.see(&[(chain, host.to_owned())], self.now()).remove(&chain);
+        if let Err(failure) = known.save() {
+            note(&failure.message);
+        }
+        Ok(standing.unwrap_or(Standing::Unpinned { first: false }))
+    }
+
     /// The reviewer's clock.
     pub fn now(&self) -> Timestamp {
         Timestamp::new(Utc::now())

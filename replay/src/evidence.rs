@@ -3,9 +3,10 @@
 //! Segments are streamed through the checker a piece at a time, so a huge object costs no memory. Not for opening:
 //! `recording`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use hansard_schemas::chain::{Chain, Kind};
+use hansard_schemas::names::ChainName;
 use hansard_schemas::segment::{Checked, Checker, TrailerKind};
 use hansard_schemas::verdict::{Judgement, SegmentFact, Summary, judge};
 use hansard_schemas::{ChainId, Digest, Error, SessionId, Timestamp};
@@ -18,18 +19,61 @@ const PIECE: u64 = 1 << 20;
 #[derive(Debug, Default)]
 pub struct Chains {
     chains: Vec<Chain>,
+    /// What they say of the starts of sessions: a day has thousands, and each is asked for.
+    starts: HashMap<(ChainId, SessionId), (Timestamp, Digest)>,
 }
 
 impl Chains {
     /// Reads and verifies all of them.
     pub fn load(store: &dyn Store) -> Result<Self, SinkError> {
+        let read = |part: &ChainPart| Ok(read_chain(store, part));
+        Self::read(&store.chains()?, read)
+    }
+
+    /// Verifies those whose objects `read` gives.
+    pub fn read(
+        parts: &[ChainPart],
+        mut read: impl FnMut(&ChainPart) -> Result<Vec<u8>, SinkError>,
+    ) -> Result<Self, SinkError> {
         let mut chains = Vec::new();
-        for parts in store.chains()?.chunk_by(|a, b| a.name.chain == b.name.chain) {
+        for parts in parts.chunk_by(|a, b| a.name.chain == b.name.chain) {
             let Some(id) = parts.first().map(|part| part.name.chain) else { continue };
-            let objects = parts.iter().map(|part| (Some(part.name.clone()), read_chain(store, part)));
-            chains.push(Chain::from_objects(id, objects));
+            let objects = parts.iter().map(|part| Ok((Some(part.name.clone()), read(part)?)));
+            chains.push(Chain::from_objects(id, objects.collect::<Result<Vec<_>, SinkError>>()?));
         }
-        Ok(Self { chains })
+        Ok(Self::new(chains))
+    }
+
+    /// Of chains that were read.
+    pub fn new(chains: Vec<Chain>) -> Self {
+        let mut starts = HashMap::new();
+        for chain in &chains {
+            for entry in &chain.entries {
+                if let Kind::Start { session, identity, .. } = entry.kind {
+                    // The first statement counts.
+                    starts.entry((chain.id, session)).or_insert((entry.time, identity));
+                }
+            }
+        }
+        Self { chains, starts }
+    }
+
+    /// Takes in one more object that only goes on from the newest entry of its chain; see [`Chain::extend`].
+    pub fn extend(&mut self, name: &ChainName, bytes: &[u8]) -> bool {
+        let Some(chain) = self.chains.iter_mut().find(|chain| chain.id == name.chain) else { return false };
+        let before = chain.entries.len();
+        let whole = chain.extend(name, bytes);
+        for entry in chain.entries.iter().skip(before) {
+            if let Kind::Start { session, identity, .. } = entry.kind {
+                self.starts.entry((chain.id, session)).or_insert((entry.time, identity));
+            }
+        }
+        whole
+    }
+
+    /// What a chain says of a session's start: the time, and the digest of its identity object.
+    pub fn start_of(&self, chain: ChainId, session: SessionId) -> Option<(Timestamp, Digest)> {
+        self.starts.get(&(chain, session)).copied()
     }
 
     /// All of them.
@@ -45,7 +89,7 @@ impl Chains {
     /// The chain of a session. Names carry half of a chain's id: of several that fit, the one that saw it start.
     pub fn of(&self, session: &SessionRef) -> Option<&Chain> {
         let mut fit: Vec<&Chain> = self.chains.iter().filter(|chain| chain.id.short() == session.chain16).collect();
-        fit.sort_by_key(|chain| (start_of(chain, session.session).is_none(), chain.entries.is_empty()));
+        fit.sort_by_key(|chain| (self.start_of(chain.id, session.session).is_none(), chain.entries.is_empty()));
         fit.first().copied()
     }
 }
@@ -53,14 +97,6 @@ impl Chains {
 /// An object that cannot be read is as good as empty: the chain breaks there, and says so.
 fn read_chain(store: &dyn Store, part: &ChainPart) -> Vec<u8> {
     store.read_chain(part).unwrap_or_default()
-}
-
-/// What the chain says of a session's start: the time, and the digest of its identity object.
-pub fn start_of(chain: &Chain, wanted: SessionId) -> Option<(Timestamp, Digest)> {
-    chain.entries.iter().find_map(|entry| match entry.kind {
-        Kind::Start { session, identity, .. } if session == wanted => Some((entry.time, identity)),
-        _ => None,
-    })
 }
 
 /// A segment that was checked and found whole; that it belongs to the session is for the judgement to say.
@@ -145,12 +181,22 @@ pub fn examine(
 
 /// Checks one object. What is wrong with the store itself ends everything; what is wrong with the object is a fact.
 fn check(store: &dyn Store, part: &Part, progress: &mut dyn FnMut(u64)) -> Result<Result<Checked, Error>, SinkError> {
+    check_unless(store, part, progress, |error| is_of_store(store, error))
+}
+
+/// Checks one object; what cannot be read is a fact about the object, unless `passes` says that it is none.
+pub fn check_unless(
+    store: &dyn Store,
+    part: &Part,
+    progress: &mut dyn FnMut(u64),
+    passes: impl Fn(&SinkError) -> bool,
+) -> Result<Result<Checked, Error>, SinkError> {
     let mut checker = Checker::new();
     let mut at = 0;
     loop {
         let bytes = match store.read(part, Some(at..at + PIECE)) {
             Ok(bytes) => bytes,
-            Err(error) if is_of_store(store, &error) => return Err(error),
+            Err(error) if passes(&error) => return Err(error),
             Err(error) => return Ok(Err(Error::Truncated(format!("it cannot be read: {error}")))),
         };
         if bytes.is_empty() {

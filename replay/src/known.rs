@@ -191,6 +191,31 @@ impl Known {
         standings
     }
 
+    /// What is thought of chains of which only names are known, by the first 16 digits of their ids: nothing is taken in.
+    /// Such a name is anybody's claim, and good for a listing.
+    pub fn glance(&self, claims: &BTreeMap<String, String>) -> BTreeMap<String, &'static Standing> {
+        const PINNED: &Standing = &Standing::Pinned;
+        const UNPINNED: &Standing = &Standing::Unpinned { first: false };
+        const SECOND: &Standing = &Standing::Second { host: String::new(), other: ChainId(Digest([0; 32])) };
+        let known = |chain16: &str| self.chains.iter().find(|(id, _)| id.short() == chain16);
+        let of = |(chain16, host): (&String, &String)| {
+            let standing = match known(chain16) {
+                Some((_, Entry { trust: Trust::Pinned, .. })) => PINNED,
+                Some(_) => UNPINNED,
+                None if self.chains.values().any(|entry| entry.host == *host) => SECOND,
+                None if claims
+                    .iter()
+                    .any(|(other, name)| name == host && other != chain16 && known(other).is_none()) =>
+                {
+                    SECOND
+                }
+                None => UNPINNED,
+            };
+            (chain16.clone(), standing)
+        };
+        claims.iter().map(of).collect()
+    }
+
     /// Compares the known chains with what a store shows of them now, and remembers what is newer. A store that was
     /// taken back to an earlier day shows here, and nowhere else if no session was open then. What was seen is kept
     /// until the chain is pinned anew.

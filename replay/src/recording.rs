@@ -143,6 +143,17 @@ impl Recording {
         &self.evidence
     }
 
+    /// Takes in a later judgement on the same session, of which there is more by now.
+    pub fn renew(&mut self, evidence: Evidence) {
+        self.places = places(&evidence, self.force);
+        self.evidence = evidence;
+    }
+
+    /// The number of a segment that there is to read, and what is known of it.
+    pub fn segment(&self, at: usize) -> Option<(u32, Option<&Segment>)> {
+        self.places.get(at).map(|place| (place.number, place.segment.as_ref()))
+    }
+
     /// The first line of the recording: terminal, command, identity. `None` when segment 0 cannot be had.
     pub fn header(&self) -> Option<&CastHeader> {
         self.header.as_ref()
@@ -191,14 +202,19 @@ impl Recording {
 
     /// All events of a segment, in order; none leaves before all are good. Forced, as many as are good.
     pub fn load(&mut self, at: usize) -> Result<Vec<Event>, RecordingError> {
+        self.load_to_end(at).map(|(events, _)| events)
+    }
+
+    /// As [`Recording::load`], and the event time at which the segment ends, if all of it was read.
+    pub fn load_to_end(&mut self, at: usize) -> Result<(Vec<Event>, Option<u64>), RecordingError> {
         let mut all = Vec::new();
         let visited = self.read(at, &mut |_: &[u8], events: Vec<Event>| {
             all.extend(events);
             Ok::<_, std::convert::Infallible>(())
         });
         match visited {
-            Ok(_) => Ok(all),
-            Err(Stopped::Recording(error)) => self.forgive(error).map(|()| all),
+            Ok(end) => Ok((all, end)),
+            Err(Stopped::Recording(error)) => self.forgive(error).map(|()| (all, None)),
             Err(Stopped::Visitor(never)) => match never {},
         }
     }

@@ -15,6 +15,7 @@ use self::characters::{Class, Clusters, REPLACEMENT, classify};
 
 pub mod characters;
 pub mod lines;
+pub mod live_lines;
 mod plain;
 pub mod shell;
 pub mod transcript;

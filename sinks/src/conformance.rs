@@ -159,6 +159,10 @@ fn read(store: &dyn Store, long: &[u8], failures: &mut Failures) -> crate::Resul
     let chains = store.chains()?;
     let ranges: Vec<(u64, u64)> = chains.iter().map(|part| (part.name.first, part.name.last)).collect();
     failures.same("the chain objects, ordered", &ranges, &vec![(0, 4), (5, 9)]);
+    failures.same("those of one chain", &store.chains_of(&chain().short())?, &chains);
+    for none in ["0123456789abcdef", &chain().short()[..15], "", "../../segments"] {
+        failures.same("a chain that is not there has no objects", &store.chains_of(none)?.len(), &0);
+    }
     if let Some(part) = chains.first() {
         failures.same("a chain object is read", &store.read_chain(part)?, &b"first\n".to_vec());
     }

@@ -207,6 +207,14 @@ pub trait Store: Send + Sync {
     /// All chain objects, ordered by chain and first entry.
     fn chains(&self) -> Result<Vec<ChainPart>>;
 
+    /// The objects of the chains whose ids begin with these 16 hex digits, in the order of [`Store::chains`]: what
+    /// following one session asks for again and again.
+    fn chains_of(&self, chain16: &str) -> Result<Vec<ChainPart>> {
+        let mut found = self.chains()?;
+        found.retain(|part| part.name.chain.short() == chain16);
+        Ok(found)
+    }
+
     /// The bytes of a chain object; one longer than [`hansard_schemas::limits::CHAIN_OBJECT`] is an error.
     fn read_chain(&self, part: &ChainPart) -> Result<Vec<u8>>;
 

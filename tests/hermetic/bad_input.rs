@@ -181,9 +181,14 @@ fn hostile_words_are_printed_escaped() {
     let label = format!("ticket={hostile}");
     let call = home.recorder(["run", "--quiet", "--reason", hostile, "--label", &label, "--", "/bin/echo", hostile]);
     call.ok();
-    for args in
-        [vec!["ls"], vec!["show", "latest"], vec!["verify"], vec!["ls", "--json"], vec!["show", "latest", "--json"]]
-    {
+    for args in [
+        vec!["ls"],
+        vec!["ls", "-l"],
+        vec!["show", "latest"],
+        vec!["verify"],
+        vec!["ls", "--json"],
+        vec!["show", "latest", "--json"],
+    ] {
         let text = said(&home.replay(&args).output());
         for bad in ['\u{1b}', '\u{7}', '\u{202e}', '\u{200b}'] {
             assert!(!text.contains(bad), "{args:?} printed {bad:?} raw:\n{text:?}");

@@ -98,7 +98,7 @@ fn not_even_verified(home: &Home, segment: &Path, words: &[&str]) {
         assert_eq!(ended.code, 1, "{call:?}: {}", ended.said);
         assert!(words.iter().any(|word| ended.said.contains(word)), "none of {words:?} is in:\n{}", ended.said);
     }
-    let ended = in_bounds(&home.replay(["ls"]));
+    let ended = in_bounds(&home.replay(["ls", "--long"]));
     assert!(ended.code < 2, "{}", ended.said);
     content_is_refused(home, "latest", words, 0);
 }

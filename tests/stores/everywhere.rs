@@ -16,7 +16,7 @@ fn account(shipped: &Shipped, from: &str) -> Vec<(String, String)> {
         &["export", "latest", "--as", "txt"],
         &["export", "latest", "--as", "raw"],
         &["verify", "--json"],
-        &["ls", "--json"],
+        &["ls", "--long", "--json"],
         &["show", "latest", "--json"],
     ] {
         let output = shipped.replay(from, args).output();

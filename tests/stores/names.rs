@@ -141,12 +141,12 @@ fn hostile_names_stay_inside_and_come_back() {
 
         let (user, host) = (String::from_utf8_lossy(user), String::from_utf8_lossy(host));
         for place in [&file, &s3, &kafka] {
-            let listed = shipped.replay(place, &["ls", "--json"]).ok();
+            let listed = shipped.replay(place, &["ls", "--long", "--json"]).ok();
             let last = listed.split(|b| *b == b'\n').rfind(|l| !l.is_empty()).unwrap();
             let row: serde_json::Value = serde_json::from_slice(last).unwrap();
             assert_eq!((row["user"].as_str(), row["host"].as_str()), (Some(&*user), Some(&*host)), "{place}: {row}");
             // For people nothing acts on the terminal.
-            let table = shipped.replay(place, &["ls"]).ok();
+            let table = shipped.replay(place, &["ls", "--long"]).ok();
             let acts = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{202e}' | '\u{200b}');
             assert!(!String::from_utf8_lossy(&table).contains(acts), "{place}: {}", String::from_utf8_lossy(&table));
         }

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod completions;
 pub mod export;
+pub mod forward;
 pub mod grep;
 mod grep_print;
 pub mod keygen;
@@ -10,6 +11,7 @@ pub mod keys;
 pub mod ls;
 pub mod play;
 pub mod show;
+pub mod tail;
 pub mod timeline;
 pub mod verify;
 mod verify_file;
@@ -29,6 +31,8 @@ pub fn run(cli: Cli) -> Outcome {
         Verb::Play(args) => play::run(&context()?, &args),
         Verb::Grep(args) => grep::run(&context()?, &args),
         Verb::Timeline(args) => timeline::run(&context()?, &args),
+        Verb::Tail(args) => tail::run(&context()?, &args),
+        Verb::Forward(args) => forward::run(&context()?, &args),
         Verb::Export(args) => export::run(&context()?, &args),
         Verb::Verify(args) => verify::run(&context()?, &args),
         Verb::Audit(args) => audit::run(&context()?, &args),

@@ -12,7 +12,7 @@ use hansard_schemas::verdict::{SegmentFact, Summary, judge};
 use hansard_schemas::{Error, SessionId, Timestamp};
 
 use super::verify::Verified;
-use crate::evidence::{Chains, start_of};
+use crate::evidence::Chains;
 use crate::report::{Failure, Outcome};
 
 /// How much of a file is in memory.
@@ -72,7 +72,7 @@ fn judged(found: Found, chains: &Chains, now: Timestamp) -> Verified {
 fn chain_of<'a>(found: &Found, chains: &'a Chains) -> Option<&'a Chain> {
     match &found.entry {
         Some(entry) => chains.get(entry.chain),
-        None => chains.iter().find(|chain| start_of(chain, found.session).is_some()),
+        None => chains.iter().find(|chain| chains.start_of(chain.id, found.session).is_some()),
     }
 }
 

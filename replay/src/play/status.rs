@@ -77,7 +77,7 @@ pub fn clock(ms: u64) -> String {
 }
 
 /// Cuts or fills to a width in columns.
-fn fit(text: &str, cols: usize) -> String {
+pub(super) fn fit(text: &str, cols: usize) -> String {
     let mut out = String::new();
     let whole = text.width() <= cols;
     let room = if whole { cols } else { cols.saturating_sub(1) };

@@ -56,11 +56,11 @@ impl Transcript {
 }
 
 /// Lines that left the screen, with clusters still as their private characters.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Leaving {
     pub(super) text: String,
     /// Whether the last row that left goes on in the next one.
-    inside: bool,
+    pub(super) inside: bool,
     /// Whether that row ended in a blank. If the next one begins with a wide character, it only did not fit there.
     blank: bool,
 }
@@ -100,7 +100,7 @@ impl Leaving {
     }
 
     /// All that is on the primary screen, without the empty rows below the last text.
-    fn rest(&mut self, terminal: &Terminal) {
+    pub(super) fn rest(&mut self, terminal: &Terminal) {
         let lines: Vec<&Line> = terminal.primary_screen().all_lines().collect();
         let blank = |line: &&Line| line.chars().all(|ch| ch == ' ');
         let used = lines.iter().rposition(|line| !blank(line)).map_or(0, |last| last + 1);

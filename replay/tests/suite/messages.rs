@@ -55,6 +55,8 @@ fn the_whole_help() {
         &["play"],
         &["grep"],
         &["timeline"],
+        &["tail"],
+        &["forward"],
         &["export"],
         &["verify"],
         &["keygen"],

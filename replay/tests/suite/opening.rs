@@ -36,7 +36,7 @@ fn without_the_identity_nothing_opens_and_the_recipients_are_named() {
     world.run(&["export", "latest", "--as", "raw", "--identity", "bad.txt"]).expect(4, &["bad.txt"]);
     // It can still be shown and proved.
     world.run(&["show", "latest"]).expect(0, &["complete", "identity", "closed", &world.recipient]);
-    world.run(&["ls"]).expect(0, &["web1", "ended"]);
+    world.run(&["ls", "-l"]).expect(0, &["web1", "ended"]);
 }
 
 #[test]

@@ -17,8 +17,11 @@ fn no_name_acts_on_the_terminal() {
     put(&world, "evil\x1b[2J\u{202e}name", b"x");
     let id = session.id.to_string();
     std::fs::write(world.root.join("evil\x1b[2J.hseg"), b"x").unwrap();
-    let calls: [&[&str]; 14] = [
+    host.announce(&world, &session, crate::store::time(host.clock_ms), evil, "started");
+    let calls: [&[&str]; 16] = [
         &["ls", "--json"],
+        &["ls", "--long", "--json"],
+        &["ls", "--long"],
         &["show", "--json"],
         &["verify", "--json"],
         &["keys", "list", "--json"],

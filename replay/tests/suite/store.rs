@@ -8,7 +8,7 @@ use hansard_schemas::cast::{CastHeader, Code, Encoder, Term};
 use hansard_schemas::chain::{self, Entry, Head, Kind};
 use hansard_schemas::ids::BootId;
 use hansard_schemas::keys::{EpochSecret, KeysLine, Recipients, generate_identity};
-use hansard_schemas::names::{ChainName, SegmentName};
+use hansard_schemas::names::{ChainName, EventName, SegmentName};
 use hansard_schemas::seal::SigningKey;
 use hansard_schemas::segment::{HeaderSpec, SegmentWriter};
 use hansard_schemas::session::{Claimed, Footer, Identity, Kernel, Stop, StopOutcome, StreamCount, Streams};
@@ -309,6 +309,12 @@ impl Host {
         for entries in self.entries.chunks(3) {
             self.save_entries(world, entries);
         }
+    }
+
+    /// Puts an event of a session into the store, `started` or `stopped`, as its name says it.
+    pub fn announce(&self, world: &World, session: &Session, at: Timestamp, user: &str, word: &str) {
+        let name = EventName::new(&self.id(), Some(session.id), at, "interactive", &self.name, user, word);
+        put(world, &name.path(), b"{}");
     }
 
     pub fn save_entries(&self, world: &World, entries: &[Entry]) {

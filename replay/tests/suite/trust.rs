@@ -61,7 +61,7 @@ fn a_rollback_to_a_quiet_hour_shows_to_whoever_saw_more() {
     world.run(&["verify"]).expect(1, &["1 complete", &words]);
     world.run(&["verify", "--json"]).expect(1, &["rolled-back"]);
     world.run(&["verify", &early.id.to_string()]).expect(0, &["1 complete", &words]);
-    world.run(&["ls"]).expect(0, &[&words]);
+    world.run(&["ls", "-l"]).expect(0, &[&words]);
     // Nor is it forgotten by looking twice, or by taking away the rest.
     world.run(&["verify"]).expect(1, &[&words]);
     fs::remove_dir_all(world.store()).unwrap();

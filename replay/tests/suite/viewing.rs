@@ -25,7 +25,7 @@ fn told(world: &World) -> Vec<Value> {
 #[test]
 fn what_is_looked_at_is_told_and_what_is_listed_is_not() {
     let (world, session) = recorded("[audit]\nevents = [\"file://ROOT/viewed.ndjson\"]\nrequired = true\n");
-    world.run(&["ls"]).expect(0, &["web1"]);
+    world.run(&["ls", "--long"]).expect(0, &["web1"]);
     world.run(&["verify"]).expect(0, &["complete"]);
     assert_eq!(told(&world), [] as [Value; 0]);
     let mut command = world.command(&["export", "latest", "--as", "txt", "--reason", "INC-42"]);

@@ -47,6 +47,23 @@ impl Chain {
         chain
     }
 
+    /// Takes in one more object, of entries that follow the newest exactly. False, and nothing is changed, where it is
+    /// anything else: then all objects must be put together anew, which tells what is wrong from what only lies about.
+    pub fn extend(&mut self, name: &ChainName, bytes: &[u8]) -> bool {
+        let before = self.entries.len();
+        if !self.problems.is_empty() || name.first != before as u64 {
+            return false;
+        }
+        let (mut candidates, mut unread) = (BTreeMap::new(), Vec::new());
+        gather(self.id, Some(name), bytes, &mut candidates, &mut unread);
+        let forked = self.walk(&candidates).is_some();
+        let whole = unread.is_empty() && !forked && self.entries.len() as u64 == name.last + 1;
+        if !whole {
+            self.entries.truncate(before);
+        }
+        whole
+    }
+
     /// Number of the first entry that is not believed, when there is reason to think that there was one.
     pub fn broken_at(&self) -> Option<u64> {
         (!self.problems.is_empty()).then_some(self.entries.len() as u64)

@@ -1,6 +1,6 @@
 //! Section 5 seen from a verdict: what is done to a chain, and what is then said of a session in it.
 
-use hansard_schemas::chain::Kind;
+use hansard_schemas::chain::{Chain, Kind};
 
 use crate::scene::{Scene, Store, scene};
 use crate::words;
@@ -161,4 +161,39 @@ fn chain_4_objects_may_overlap_and_come_in_any_order() {
         assert_eq!(words(&store.judge(session)), "complete");
     }
     assert_eq!(store.chain().entries, host.entries);
+}
+
+#[test]
+fn a_chain_grows_by_objects_that_only_go_on() {
+    let Scene { host, .. } = scene();
+    let of = |first: usize, last: usize| {
+        let (name, bytes) = host.object(first, last);
+        (name.unwrap(), bytes)
+    };
+    let begun = || Chain::from_objects(host.entries[0].chain, [host.object(0, 2)]);
+    let mut chain = begun();
+    for (first, last) in [(3, 3), (4, 6), (7, 7)] {
+        let (name, bytes) = of(first, last);
+        assert!(chain.extend(&name, &bytes), "{first}-{last}");
+    }
+    assert_eq!(chain.entries, host.entries);
+
+    let (name, good) = of(3, 5);
+    let mut altered = good.clone();
+    let middle = altered.len() / 2;
+    altered[middle] ^= 1;
+    let cases = [
+        ("it begins later", of(4, 5)),
+        ("it was there", of(2, 5)),
+        ("a byte is another", (name.clone(), altered)),
+        ("it is cut short", (name.clone(), good[..good.len() - 1].to_vec())),
+        ("it says less than its name", (name.clone(), of(3, 4).1)),
+        ("it says more than its name", (of(3, 4).0, good.clone())),
+        ("it is empty", (name, Vec::new())),
+    ];
+    for (what, (name, bytes)) in cases {
+        let mut chain = begun();
+        assert!(!chain.extend(&name, &bytes), "{what}");
+        assert_eq!(chain.entries, host.entries[..3], "{what}");
+    }
 }

@@ -62,6 +62,26 @@ impl FileStore {
         Ok(bytes)
     }
 
+    /// The objects of the chains whose ids begin so.
+    fn chains_like(&self, beginning: &str) -> Result<Vec<ChainPart>> {
+        let root = self.opened()?;
+        let mut found = Vec::new();
+        for chain in directories(list(&root, "chains")?).filter(|chain| chain.starts_with(beginning)) {
+            let directory = format!("chains/{chain}");
+            let items = list(&root, &directory)?;
+            let Ok(folder) = beneath::directory(&root, &directory) else { continue };
+            for item in items {
+                let Ok(text) = String::from_utf8(item.name) else { continue };
+                let key = format!("{directory}/{text}");
+                let (Ok(name), FileType::RegularFile) = (ChainName::parse(&key), item.kind) else { continue };
+                let bytes = beneath::length(&folder, &text);
+                found.push(ChainPart { name, key, version: None, bytes });
+            }
+        }
+        found.sort_by_key(|part| (part.name.chain, part.name.first, part.name.last));
+        Ok(found)
+    }
+
     fn walk(root: &OwnedFd, name: &str, depth: usize, found: &mut Vec<Foreign>) {
         let items = match beneath::directory(root, name).and_then(|d| beneath::list(&d, name)) {
             Ok(items) => items,
@@ -190,22 +210,11 @@ impl Store for FileStore {
     }
 
     fn chains(&self) -> Result<Vec<ChainPart>> {
-        let root = self.opened()?;
-        let mut found = Vec::new();
-        for chain in directories(list(&root, "chains")?) {
-            let directory = format!("chains/{chain}");
-            let items = list(&root, &directory)?;
-            let Ok(folder) = beneath::directory(&root, &directory) else { continue };
-            for item in items {
-                let Ok(text) = String::from_utf8(item.name) else { continue };
-                let key = format!("{directory}/{text}");
-                let (Ok(name), FileType::RegularFile) = (ChainName::parse(&key), item.kind) else { continue };
-                let bytes = beneath::length(&folder, &text);
-                found.push(ChainPart { name, key, version: None, bytes });
-            }
-        }
-        found.sort_by_key(|part| (part.name.chain, part.name.first, part.name.last));
-        Ok(found)
+        self.chains_like("")
+    }
+
+    fn chains_of(&self, chain16: &str) -> Result<Vec<ChainPart>> {
+        if is_short_chain(chain16) { self.chains_like(chain16) } else { Ok(Vec::new()) }
     }
 
     fn read_chain(&self, part: &ChainPart) -> Result<Vec<u8>> {

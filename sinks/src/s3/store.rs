@@ -61,6 +61,22 @@ impl S3Store {
         Ok(found)
     }
 
+    /// The chain objects whose names begin so.
+    fn chains_under(&self, under: &str) -> Result<Vec<ChainPart>> {
+        let items = self.lister().versions(under)?.into_iter();
+        let mut parts: Vec<ChainPart> = items
+            .filter_map(|item| {
+                let name = ChainName::parse(&item.key).ok()?;
+                Some(ChainPart { name, key: item.key, version: item.version, bytes: item.bytes })
+            })
+            .collect();
+        parts.sort_by(|a, b| {
+            let of = |part: &ChainPart| (part.name.chain, part.name.first, part.name.last);
+            of(a).cmp(&of(b)).then_with(|| a.version.cmp(&b.version))
+        });
+        Ok(parts)
+    }
+
     fn get(&self, name: &str, version: Option<&str>, range: Option<Range<u64>>, limit: u64) -> Result<Vec<u8>> {
         let key = key(&self.connection.options.prefix, name)?;
         let range = match range {
@@ -163,18 +179,11 @@ impl Store for S3Store {
     }
 
     fn chains(&self) -> Result<Vec<ChainPart>> {
-        let items = self.lister().versions("chains/")?.into_iter();
-        let mut parts: Vec<ChainPart> = items
-            .filter_map(|item| {
-                let name = ChainName::parse(&item.key).ok()?;
-                Some(ChainPart { name, key: item.key, version: item.version, bytes: item.bytes })
-            })
-            .collect();
-        parts.sort_by(|a, b| {
-            let of = |part: &ChainPart| (part.name.chain, part.name.first, part.name.last);
-            of(a).cmp(&of(b)).then_with(|| a.version.cmp(&b.version))
-        });
-        Ok(parts)
+        self.chains_under("chains/")
+    }
+
+    fn chains_of(&self, chain16: &str) -> Result<Vec<ChainPart>> {
+        if is_short_chain(chain16) { self.chains_under(&format!("chains/{chain16}")) } else { Ok(Vec::new()) }
     }
 
     fn read_chain(&self, part: &ChainPart) -> Result<Vec<u8>> {

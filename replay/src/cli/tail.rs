@@ -1,0 +1,48 @@
+//! `tail`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{KeyArgs, StoreArgs, interval};
+
+const TAIL_EXAMPLES: &str = "\
+On a terminal the screen is drawn as it is, and the status line says how far behind it is; q leaves.
+With --lines or --json, or when standard output is not a terminal, lines of text are printed, each
+when the cursor has passed it; what full-screen programs draw is left out. A recorder ships every few
+seconds, so what is shown is that much late. Every segment is verified before it is shown.
+
+Exit status: 0 when the session ended as it should, 1 when it fell silent, was interrupted or is
+refused.
+
+Examples:
+  hansard-replay tail
+  hansard-replay tail 9f3c --interval 1
+  hansard-replay tail 9f3c -n 50 --lines | grep -i error";
+
+/// `tail`
+#[derive(Debug, Args)]
+#[command(after_help = TAIL_EXAMPLES)]
+pub struct Tail {
+    /// The session: its id, the beginning or the end of it, or `latest`, the latest that runs
+    #[arg(value_name = "ID", default_value = "latest")]
+    pub id: String,
+    /// Print lines of text instead of drawing the screen
+    #[arg(long)]
+    pub lines: bool,
+    /// Begin with this many lines
+    #[arg(short = 'n', long = "last", value_name = "N", default_value_t = 10)]
+    pub last: usize,
+    /// Look for news every so many seconds; less often while nothing comes
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = interval)]
+    pub interval: Duration,
+    /// Print one JSON document a line
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub keys: KeyArgs,
+}
