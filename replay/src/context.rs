@@ -148,6 +148,11 @@ impl Context {
         }
     }
 
+    /// Who is told of what this command shows.
+    pub fn viewing(&self, keys: &KeyArgs) -> Outcome<Viewing> {
+        Viewing::new(&self.config.audit, self.how, keys.reason.clone())
+    }
+
     /// Opens a store for review: its chains, and its sessions of a stretch of time. What was taken back is said. Whoever is
     /// to be told of a viewing is told by what is opened on it.
     pub fn desk(&self, store: &StoreArgs, keys: &KeyArgs, range: &TimeRange) -> Outcome<Desk> {
@@ -156,7 +161,7 @@ impl Context {
         let chains = Chains::load(&*store)?;
         let seen = self.standings(&*store, &chains)?;
         seen.tell();
-        let viewing = Viewing::new(&self.config.audit, self.how, keys.reason.clone())?;
+        let viewing = self.viewing(keys)?;
         Ok(Desk::new(store, chains, seen, range, identities, self.now(), viewing)?)
     }
 

@@ -14,5 +14,7 @@ pub fn run(context: &Context, args: &Forward) -> Outcome {
         Failure::usage("there is no home directory to keep the state in").hint("name a file with --state")
     })?;
     let (to, json, interval) = (&*args.to, args.json, args.interval);
-    forward::run(&Job { context, filter: &args.filter, interval, to, json, state: &state }, store, identities)
+    let viewing = context.viewing(&args.keys)?;
+    let job = Job { context, filter: &args.filter, interval, to, json, state: &state, viewing: &viewing };
+    forward::run(&job, store, identities)
 }

@@ -37,7 +37,7 @@ pub fn run(context: &Context, args: &Tail) -> Outcome {
         }
     }
     let identities = context.identities(&args.keys)?.into();
-    let follower = Follower::new(desk.store.clone(), listed.session.clone(), identities);
+    let follower = Follower::new(desk.store.clone(), listed.session.clone(), identities, context.viewing(&args.keys)?);
     drop(desk);
     let mut tail = Following { follower, watch: ChainWatch::default(), pace: Pace::new(args.interval), away: None };
     let ended = if args.lines || args.json || !io::stdout().is_terminal() {

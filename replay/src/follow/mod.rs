@@ -28,7 +28,8 @@ pub use self::pace::Pace;
 pub use self::shown::{Reader, Shown};
 use crate::evidence::{Chains, Evidence, Object, check_unless, segment};
 use crate::recording::{self, Recording, RecordingError};
-use crate::report::Failure;
+use crate::report::{Failure, note};
+use crate::viewing::Viewing;
 
 /// FORMAT.md, section 8: the newest statement that a session runs counts for this long.
 const RUNNING: Duration = Duration::from_secs(180);
@@ -110,6 +111,7 @@ pub struct Follower {
     store: Arc<dyn Store>,
     session: SessionRef,
     identities: Arc<Identities>,
+    viewing: Viewing,
     facts: Vec<SegmentFact>,
     objects: Vec<Object>,
     seen: BTreeSet<(String, Option<String>)>,
@@ -127,12 +129,13 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Of a session, from its beginning.
-    pub fn new(store: Arc<dyn Store>, session: SessionRef, identities: Arc<Identities>) -> Self {
+    /// Of a session, from its beginning. `viewing` is told of it before the first segment is given out.
+    pub fn new(store: Arc<dyn Store>, session: SessionRef, identities: Arc<Identities>, viewing: Viewing) -> Self {
         Self {
             store,
             session,
             identities,
+            viewing,
             facts: Vec::new(),
             objects: Vec::new(),
             seen: BTreeSet::new(),
@@ -284,7 +287,10 @@ impl Follower {
             recording.renew(evidence);
         } else if evidence.segments().next().is_some_and(|(part, _)| part.name.number == 0) {
             let opened = recording::open(Arc::clone(&self.store), evidence, Arc::clone(&self.identities), false);
-            self.recording = Some(opened.map_err(FollowError::Refused)?);
+            let opened = opened.map_err(FollowError::Refused)?;
+            let told = self.viewing.say(opened.evidence(), opened.header(), self.store.address());
+            told.map_err(FollowError::Refused)?.iter().for_each(|text| note(text));
+            self.recording = Some(opened);
         }
         Ok(())
     }

@@ -28,6 +28,7 @@ use crate::context::Context;
 use crate::follow::{self, ChainWatch, FollowError, Follower, Pace, Reader, Shown, running};
 use crate::known::Standing;
 use crate::report::{Exit, Failure, Outcome, note, print};
+use crate::viewing::Viewing;
 
 /// How often new sessions are looked for, at most: it is a listing of days.
 const DISCOVER: Duration = Duration::from_secs(5);
@@ -76,6 +77,8 @@ pub struct Job<'a> {
     pub json: bool,
     /// The file of the state.
     pub state: &'a Path,
+    /// Who is told of what is sent on.
+    pub viewing: &'a Viewing,
 }
 
 /// One session on its way.
@@ -242,7 +245,12 @@ impl Forwarder<'_> {
     }
 
     fn add(&mut self, session: SessionRef) {
-        let follower = Follower::new(Arc::clone(&self.store), session.clone(), Arc::clone(&self.identities));
+        let follower = Follower::new(
+            Arc::clone(&self.store),
+            session.clone(),
+            Arc::clone(&self.identities),
+            self.job.viewing.clone(),
+        );
         let sent = self.state.get(&session).map_or(0, |place| place.segments);
         let sending = Sending {
             follower,

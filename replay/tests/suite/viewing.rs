@@ -61,6 +61,34 @@ fn where_it_is_required_nothing_is_shown_that_is_not_told() {
 }
 
 #[test]
+fn whatever_shows_content_tells_it() {
+    let (world, session) = recorded("[audit]\nevents = [\"file://ROOT/viewed.ndjson\"]\n");
+    let id = session.id.to_string();
+    let folder = world.root.join("evidence");
+    let commands: &[&[&str]] = &[
+        &["grep", "segment"],
+        &["timeline", &id],
+        &["tail", &id, "--lines"],
+        &["export", &id, "--as", "svg"],
+        &["export", &id, "--as", "evidence", "-o", folder.to_str().unwrap()],
+    ];
+    for (at, command) in commands.iter().enumerate() {
+        let said = world.run(command);
+        said.expect(0, &[]);
+        let told = told(&world);
+        assert_eq!(told.len(), at + 1, "{command:?}: {said:?}");
+        assert_eq!((&told[at]["data"]["how"], &told[at]["subject"]), (&command[0].into(), &id.as_str().into()));
+    }
+    fs::remove_dir_all(&folder).unwrap();
+    let config = "[audit]\nevents = [\"file:///proc/none/viewed.ndjson\"]\nrequired = true\n";
+    fs::write(world.root.join(".config/hansard/replay.toml"), config).unwrap();
+    for command in commands {
+        let said = world.run(command);
+        assert!(said.code == 3 && said.out.is_empty() && said.err.contains("is looked at"), "{command:?}: {said:?}");
+    }
+}
+
+#[test]
 fn what_is_refused_was_not_looked_at() {
     let (world, session) = recorded("[audit]\nevents = [\"file://ROOT/viewed.ndjson\"]\n");
     fs::remove_file(session.path(&world, 0)).unwrap();
