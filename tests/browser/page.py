@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 import termios
@@ -200,6 +201,19 @@ def idle(world, browser, folder):
     return browser.run(ROWS)
 
 
+def doubted(world, browser, folder):
+    """The end of the session is not witnessed any more: every viewer of the page must see it."""
+    store = shutil.copytree(world.home / ".local/share/hansard", folder / "other")
+    sorted(store.rglob("*.hchain"))[-1].unlink()
+    page = folder / "doubted.html"
+    world.export("html", "--from", store.as_uri(), "-o", str(page))
+    browser.open(page.as_uri())
+    box = browser.run("(({width, height}) => [width, height])(document.getElementById('doubts').getBoundingClientRect())")
+    true("what is less than complete is in view", min(box) > 10)
+    true("and said", "end not witnessed" in browser.run("document.getElementById('doubts').textContent"))
+    return page
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", type=pathlib.Path, default="target/release", help="folder of hansard-record and hansard-replay")
@@ -223,7 +237,9 @@ def main():
             true(f"wall-clock time: {wall[0]}", started[:15].replace("T", " ")[:13] <= wall[0][:13])
             looks(browser)
             same("without pauses, the same end", idle(world, browser, folder), end)
-            same("asked for nothing but the pages", sorted(set(browser.asked)), sorted({page.as_uri(), (folder / "idle.html").as_uri()}))
+            true("nothing is doubted without reason", browser.run("document.getElementById('doubts').hidden"))
+            pages = [page, folder / "idle.html", doubted(world, browser, folder)]
+            same("asked for nothing but the pages", sorted(set(browser.asked)), sorted(one.as_uri() for one in pages))
             same("nothing went wrong in them", browser.wrong, [])
             injected = "(() => { const s = document.createElement('script'); s.textContent = 'document.body.dataset.broken = 1'; document.body.append(s); return document.body.dataset.broken; })()"
             same("no other script runs", browser.run(injected), None)

@@ -29,13 +29,13 @@ impl Lost {
     /// One line for the operator; `None` where nothing was lost.
     pub fn told(&self) -> Option<String> {
         let parts = [
-            (self.inexact, "events with bytes that are not UTF-8 lost their exact bytes"),
-            (self.errors, "events of standard error are written as output"),
-            (self.gaps, "gaps are written as markers"),
-            (self.exits, "exit status left out"),
+            (self.inexact, "events whose exact bytes are lost, being no UTF-8"),
+            (self.errors, "events of standard error written as output"),
+            (self.gaps, "gaps written as markers"),
+            (self.exits, "exit statuses left out"),
         ];
-        let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-        (!parts.is_empty()).then(|| format!("asciicast v2 cannot say all of it: {}; --as cast can", parts.join(", ")))
+        let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what}: {n}")).collect();
+        (!parts.is_empty()).then(|| format!("asciicast v2 cannot say all of it: {}; --as cast can", parts.join("; ")))
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
         ];
         assert_eq!(out.lines().collect::<Vec<_>>(), expected);
         assert_eq!(lost, Lost { inexact: 1, errors: 1, gaps: 1, exits: 1 });
-        assert!(lost.told().is_some_and(|told| told.contains("1 gaps are written as markers")));
+        assert!(lost.told().is_some_and(|told| told.contains("gaps written as markers: 1")));
         assert_eq!(Lost::default().told(), None);
     }
 
