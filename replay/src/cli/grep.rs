@@ -5,12 +5,13 @@ use clap::Args;
 use super::{KeyArgs, Selection, StoreArgs};
 
 const EXAMPLES: &str = "\
-What is searched is what the screen showed: without control sequences, wrapped lines joined, as `export --as txt` has
-it; and each line that full-screen programs drew. A line's time is when it was last written to. What was overwritten
-before it scrolled away, as the first states of a progress bar, is not found.
+What is searched is what the screen showed: without control sequences, wrapped lines joined, as
+`export --as txt` has it; and each line that full-screen programs drew. A line's time is when it was
+last written to. What was overwritten before it scrolled away, as the first states of a progress
+bar, is not found.
 
-Exit status: 0 found, 1 nothing found; and as elsewhere when a session could not be searched, which does not keep the
-others from being searched.
+Exit status: 0 found, 1 nothing found; and as elsewhere when a session could not be searched, which
+does not keep the others from being searched.
 
 Examples:
   hansard-replay grep 'rm -rf' --since 2026-11-01

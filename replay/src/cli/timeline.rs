@@ -5,9 +5,10 @@ use clap::Args;
 use super::{KeyArgs, StoreArgs};
 
 const EXAMPLES: &str = "\
-Commands are known exactly where the shell marks them (OSC 133): shell/hansard.bash, .zsh and .fish beside the package's
-files make it do so. Else they are guessed, from what looks like a prompt and what was entered behind it, and are shown
-as such: a guess has no status, and takes the prompts of other programs for the shell's.
+Commands are known exactly where the shell marks them (OSC 133): hansard.bash, hansard.zsh and
+hansard.fish in /usr/share/hansard/shell make it do so. Else they are guessed, from what looks like
+a prompt and what was entered behind it, and are shown as such: a guess has no status, and takes the
+prompts of other programs for the shell's.
 
 Examples:
   hansard-replay timeline latest

@@ -17,7 +17,7 @@ use hansard_schemas::cast::Size;
 
 use super::plain::{cook, has_text};
 use super::watch::Watch;
-use super::{LineFeed, Screen, Stream};
+use super::{LineFeed, Screen, Stream, bounded};
 
 /// Text of waiting lines at which all but a screenful is let go.
 const WAITING: usize = 128 << 10;
@@ -92,6 +92,10 @@ struct Plain {
 }
 
 impl Plain {
+    fn is_between_lines(&self) -> bool {
+        self.raw.len() == self.waiting.last().map_or(0, |line| line.raw_end)
+    }
+
     /// What the raw bytes end with came at this time.
     fn came(&mut self, stream: Stream, at_ms: u64) {
         let raw_end = self.raw.len();
@@ -148,10 +152,15 @@ impl Lines {
 
     /// Takes another size, and gives the lines that left.
     pub fn resize(&mut self, size: Size, at_ms: u64, out: &mut Batch) {
+        let (cols, rows, _) = bounded(size);
+        // Every segment begins with the size, mostly the one there is.
+        if (cols, rows) == self.screen.size() && self.plain.as_ref().is_some_and(Plain::is_between_lines) {
+            return;
+        }
         self.end_plain();
         self.at(at_ms);
         self.screen.resize_with(size, &mut self.watch);
-        self.watch.resized(self.screen.size().1);
+        self.watch.end_resize(self.screen.size().1);
         self.take(out);
     }
 

@@ -45,6 +45,8 @@ pub struct Watch {
     margins: (usize, usize),
     /// Row and column of the cursor before what is being done.
     before: (usize, usize),
+    /// Rows of the screen.
+    rows: usize,
     /// Lines of the screen and their times, while its size changes.
     times: VecDeque<(String, u64)>,
     /// Rows that will leave and are to be passed over.
@@ -78,6 +80,7 @@ impl Watch {
             print_ms: 0,
             margins: (0, rows.saturating_sub(1)),
             before: (0, 0),
+            rows,
             times: VecDeque::new(),
             skip: 0,
             resizing: false,
@@ -113,10 +116,14 @@ impl Watch {
     }
 
     /// After a change of size.
-    pub fn resized(&mut self, rows: usize) {
+    pub fn end_resize(&mut self, rows: usize) {
         self.resizing = false;
-        self.written.resize(rows, self.now_ms);
-        self.margins = (0, rows.saturating_sub(1));
+        // As the terminal does it.
+        if self.written.len() != rows || self.rows != rows {
+            self.written.resize(rows, self.now_ms);
+            self.margins = (0, rows.saturating_sub(1));
+        }
+        self.rows = rows;
     }
 
     fn push(&mut self, line: &Line, at_ms: u64) {
@@ -278,7 +285,6 @@ impl Observer for Watch {
         let primary = terminal.active_screen_kind() == ScreenKind::Primary;
         let Operation::Function(function) = operation else {
             self.find_times(terminal);
-            self.usual_tabs = false;
             return;
         };
         if matches!(function, Function::Hts | Function::Tbc(_) | Function::Ctc(_)) {
@@ -328,11 +334,16 @@ impl Observer for Watch {
         }
     }
 
+    fn resized(&mut self, _: usize, _: usize) {
+        self.usual_tabs = false;
+    }
+
     fn evicted(&mut self, _: &mut Observation<'_>, line: &Line) {
         let at_ms = self.written.pop_front().unwrap_or(self.now_ms);
         if !self.resizing {
             let bottom = self.margins.1.min(self.written.len());
-            self.written.insert(bottom, self.now_ms);
+            // A character that wrapped may have been held since an earlier event.
+            self.written.insert(bottom, self.print_ms);
         }
         if self.skip > 0 {
             self.skip -= 1;

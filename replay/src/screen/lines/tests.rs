@@ -12,6 +12,8 @@ use crate::screen::{LineFeed, Stream};
 enum Happening {
     Shown(Vec<u8>),
     Resized(u16, u16),
+    /// To the size that it had at first.
+    Restored,
 }
 
 fn size(cols: u16, rows: u16) -> Size {
@@ -27,6 +29,7 @@ fn lines(at: Size, feed: LineFeed, all: &[(u64, Happening)], waiting: usize) -> 
         match one {
             Happening::Shown(raw) => lines.write(Stream::Output, raw, *at_ms, &mut out),
             Happening::Resized(cols, rows) => lines.resize(size(*cols, *rows), *at_ms, &mut out),
+            Happening::Restored => lines.resize(at, *at_ms, &mut out),
         }
     }
     lines.finish(&mut out);
@@ -40,6 +43,7 @@ fn transcript(at: Size, feed: LineFeed, all: &[(u64, Happening)]) -> String {
         match one {
             Happening::Shown(raw) => transcript.write(Stream::Output, raw, &mut out),
             Happening::Resized(cols, rows) => transcript.resize(size(*cols, *rows), &mut out),
+            Happening::Restored => transcript.resize(at, &mut out),
         }
     }
     transcript.finish(&mut out);
@@ -170,6 +174,7 @@ fn sent() -> impl Strategy<Value = Vec<u8>> {
 fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         30 => proptest::collection::vec(sent(), 1..20).prop_map(|parts| Happening::Shown(parts.concat())),
+        2 => Just(Happening::Restored),
         1 => (1u16..14, 1u16..6).prop_map(|(cols, rows)| Happening::Resized(cols, rows)),
     ]
 }
