@@ -1,0 +1,15 @@
+//! Keyframes kept between two openings: sealed, of these bytes only, and never trusted for what is shown.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use chrono::Utc;
+use hansard_replay::cache::Cache;
+use hansard_replay::cache::warm::{self, Start};
+use hansard_replay::cli::{Colour, KeyArgs, StoreArgs};
+use hansard_replay::context::Context;
+use hansard_replay::desk::Desk;
+
+use crate::store::{Host, Session, World};
