@@ -145,6 +145,7 @@ impl<S: Source> Timeline<S> {
         }
         let Some((_, events)) = &self.loaded else { return Ok(None) };
         let Some(event) = events.get(self.place.event) else { return Ok(None) };
+        let events = events.len();
         let at_ms = event.time_ms;
         let mut step = Step { at_ms, bytes: 0, visible: false, done: true, landmarks: Vec::new(), found: false };
         match (event.code, &event.data) {
@@ -191,7 +192,10 @@ impl<S: Source> Timeline<S> {
         self.last_ms = at_ms;
         self.since += step.bytes as u64;
         if step.done {
-            self.place = Place { segment: self.place.segment, event: self.place.event + 1, byte: 0 };
+            // One place has one name: after the last event of a segment is before the first of the next.
+            let (segment, event) = (self.place.segment, self.place.event + 1);
+            let over = event >= events && segment + 1 < self.source.segments();
+            self.place = if over { Place { segment: segment + 1, ..Place::default() } } else { Place { segment, event, byte: 0 } };
         } else {
             self.place.byte += step.bytes;
         }

@@ -109,7 +109,7 @@ mod tests {
             ),
             (
                 "{\"what\":\"x\\u001b[2J\",\"why\":\"new\",\"note\":\"\\u202e\"}",
-                "gap: x\\u{1b}[2J not recorded: new (\\u{202e})",
+                "gap: x\\x1b[2J not recorded: new (\\u{202e})",
             ),
         ] {
             assert_eq!(words(document).as_deref(), Some(said), "{document}");

@@ -395,7 +395,7 @@ impl<S: Source> Player<S> {
         let mut left = Turn::new();
         loop {
             let Some(next_ms) = self.timeline.next_ms()? else {
-                self.end();
+                self.end(now);
                 return Ok(Next::Now);
             };
             let next_us = next_ms.saturating_mul(1000);
@@ -438,7 +438,7 @@ impl<S: Source> Player<S> {
                     Goal::Spot(spot) if spot.at_us < self.end_ms().saturating_mul(1000) => {
                         self.arrive(spot.at_us, then, now);
                     }
-                    Goal::Time(_) | Goal::Event | Goal::Spot(_) => self.end(),
+                    Goal::Time(_) | Goal::Event | Goal::Spot(_) => self.end(now),
                 }
                 return Ok(Next::Now);
             };
@@ -537,7 +537,10 @@ impl<S: Source> Player<S> {
         self.mode = if then == Then::Play { Mode::Playing } else { Mode::Paused };
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, now: Duration) {
+        if let Some(text) = self.on_arrival.take() {
+            self.say(text, now);
+        }
         self.head_us = self.end_ms().saturating_mul(1000);
         self.mode = Mode::Ended;
     }
