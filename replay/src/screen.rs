@@ -239,8 +239,10 @@ impl Screen {
         let mut rest = text;
         while let Some(ch) = rest.chars().next() {
             // Most of what is shown is plain text, which needs no parser; its last character may yet get marks.
-            let plain = rest.bytes().take_while(|byte| matches!(byte, b' '..=b'~')).count();
-            if plain > 1 && self.parser.state == State::Ground {
+            // Inside a sequence it is not even counted: a long string would be gone through again for each of its characters.
+            let ground = self.parser.state == State::Ground;
+            let plain = if ground { rest.bytes().take_while(|byte| matches!(byte, b' '..=b'~')).count() } else { 0 };
+            if plain > 1 {
                 self.settle_with(observer);
                 self.terminal.execute_with(rest[..plain - 1].chars().map(Function::Print), &mut *observer);
                 rest = &rest[plain - 1..];
@@ -265,6 +267,16 @@ impl Screen {
                 let most = u16::try_from(cols.saturating_mul(rows)).unwrap_or(u16::MAX);
                 self.terminal.execute_with(Function::Rep(n.min(most)), observer);
             }
+            // Scrolled or moved by more than there is, nothing is left; but each line would be made and thrown away.
+            Function::Su(n) => self.bounded(n, Function::Su, observer),
+            Function::Sd(n) => self.bounded(n, Function::Sd, observer),
+            Function::Il(n) => self.bounded(n, Function::Il, observer),
+            Function::Dl(n) => self.bounded(n, Function::Dl, observer),
+            Function::Ich(n) => self.bounded(n, Function::Ich, observer),
+            Function::Dch(n) => self.bounded(n, Function::Dch, observer),
+            Function::Ech(n) => self.bounded(n, Function::Ech, observer),
+            Function::Cht(n) => self.bounded(n, Function::Cht, observer),
+            Function::Cbt(n) => self.bounded(n, Function::Cbt, observer),
             Function::Osc(Osc::ShellIntegration(mark)) => match mark {
                 ShellIntegration::PromptStart => self.marks.prompt = true,
                 ShellIntegration::CommandStart => {}
@@ -280,6 +292,17 @@ impl Screen {
                 self.terminal.execute_with(other, observer);
             }
         }
+    }
+
+    /// Does something as often as it makes a difference on a screen of this size.
+    fn bounded<O: Observer>(&mut self, n: u16, function: fn(u16) -> Function, observer: &mut O) {
+        self.settle_with(observer);
+        let (cols, rows) = self.terminal.size();
+        let most = match function(n) {
+            Function::Su(_) | Function::Sd(_) | Function::Il(_) | Function::Dl(_) => rows,
+            _ => cols,
+        };
+        self.terminal.execute_with(function(n.min(u16::try_from(most).unwrap_or(u16::MAX))), observer);
     }
 
     fn print<O: Observer>(&mut self, ch: char, observer: &mut O) {
