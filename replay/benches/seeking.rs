@@ -19,13 +19,13 @@ use hansard_replay::cli::{Colour, KeyArgs, StoreArgs};
 use hansard_replay::cmd::play::{Opened, shape};
 use hansard_replay::context::Context;
 use hansard_replay::play::{Settings, still};
+use hansard_schemas::SessionId;
 use hansard_schemas::cast::{Code, Encoder};
 use hansard_schemas::chain::Kind;
 use hansard_schemas::keys::{EpochSecret, Recipients};
 use hansard_schemas::seal::SigningKey;
 use hansard_schemas::segment::{HeaderSpec, SegmentWriter};
 use hansard_schemas::session::{Footer, Stop, StopOutcome, StreamCount, Streams};
-use hansard_schemas::SessionId;
 use hansard_sinks::TimeRange;
 use store::{Host, Session, Stored, World};
 
@@ -79,7 +79,12 @@ fn table() {
         }
         let size = std::fs::read_dir(world.root.join(".cache/hansard")).unwrap();
         let size: u64 = size.flatten().map(|entry| entry.metadata().unwrap().len()).sum();
-        println!("| {hours} h | | gone through beside playing, kept | | {} ms | | {} MiB; file {} KiB |", filling.as_millis(), filled >> 10, size >> 10);
+        println!(
+            "| {hours} h | | gone through beside playing, kept | | {} ms | | {} MiB; file {} KiB |",
+            filling.as_millis(),
+            filled >> 10,
+            size >> 10
+        );
     }
 }
 

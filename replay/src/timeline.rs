@@ -195,7 +195,11 @@ impl<S: Source> Timeline<S> {
             // One place has one name: after the last event of a segment is before the first of the next.
             let (segment, event) = (self.place.segment, self.place.event + 1);
             let over = event >= events && segment + 1 < self.source.segments();
-            self.place = if over { Place { segment: segment + 1, ..Place::default() } } else { Place { segment, event, byte: 0 } };
+            self.place = if over {
+                Place { segment: segment + 1, ..Place::default() }
+            } else {
+                Place { segment, event, byte: 0 }
+            };
         } else {
             self.place.byte += step.bytes;
         }

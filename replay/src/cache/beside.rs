@@ -133,8 +133,7 @@ fn go_through<S: Source>(source: S, size: Size, feed: LineFeed, index: Option<In
         timeline.adopt(index);
         timeline.rewind_to(index.frontier);
     }
-    let hand_over =
-        |index: &Index| *shared.index.lock().unwrap_or_else(PoisonError::into_inner) = Some(index.clone());
+    let hand_over = |index: &Index| *shared.index.lock().unwrap_or_else(PoisonError::into_inner) = Some(index.clone());
     let mut handed = Instant::now();
     // What cannot be read is for the player to say, when it comes there.
     while !shared.stop.load(Ordering::Acquire)

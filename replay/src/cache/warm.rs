@@ -45,8 +45,7 @@ fn warm(desk: &Desk, session: &SessionRef, cache: &Cache) -> Option<Start> {
     let parts = store.parts(session).ok()?;
     let first = parts.first().filter(|part| part.name.number == 0)?;
     let mut secrets = SecretCache::default();
-    let (header, secret) =
-        crate::recording::secret_of(store, first, desk.identities(), &mut secrets).ok()?;
+    let (header, secret) = crate::recording::secret_of(store, first, desk.identities(), &mut secrets).ok()?;
     (header.session == session.session).then_some(())?;
     let secret = Secret::of(&secret);
     let bytes = cache.read(&secret.name())?;

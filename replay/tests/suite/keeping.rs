@@ -1,30 +1,33 @@
 //! Keyframes kept between two openings: sealed, of these bytes only, and never trusted for what is shown.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::Utc;
 use hansard_replay::cache::Cache;
 use hansard_replay::cache::beside::{Beside, Work};
 use hansard_replay::cache::warm::{self, Start};
-use hansard_replay::cli::{Colour, KeyArgs, StoreArgs};
 use hansard_replay::cmd::play::{Opened, shape};
-use hansard_replay::context::Context;
+use hansard_replay::context::Seen;
 use hansard_replay::desk::Desk;
+use hansard_replay::evidence::Chains;
 use hansard_replay::play::{Settings, still};
 use hansard_replay::report::Failure;
-use hansard_sinks::TimeRange;
+use hansard_schemas::keys::Identities;
+use hansard_sinks::{Address, TimeRange, open_store};
 
-use crate::store::{Host, Session, World};
+use crate::store::{Host, Session, World, time};
 
 fn desk(world: &World) -> Desk {
-    let config = world.root.join("replay.toml");
-    fs::write(&config, "").unwrap();
-    let context = Context::new(Colour::Never, Some(&config)).unwrap();
-    let store = StoreArgs { from: Some(format!("file://{}", world.store().display())) };
-    let keys = KeyArgs { identity: vec![world.root.join(".config/hansard/identity.txt")] };
-    context.desk(&store, &keys, &TimeRange::default()).unwrap()
+    let store = open_store(&Address::parse(world.store().to_str().unwrap()).unwrap()).unwrap();
+    let chains = Chains::load(&*store).unwrap();
+    let identity = fs::read_to_string(world.root.join(".config/hansard/identity.txt")).unwrap();
+    let seen = Seen { standings: BTreeMap::new(), rollbacks: Vec::new() };
+    let now = time(u64::try_from(Utc::now().timestamp_millis()).unwrap());
+    Desk::new(store, chains, seen, &TimeRange::default(), Identities::parse(&identity).unwrap(), now).unwrap()
 }
 
 fn cache(world: &World) -> Cache {

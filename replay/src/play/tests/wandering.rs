@@ -200,18 +200,10 @@ fn another_screens_keyframes_are_taken_over_with_their_clusters() {
 
 #[test]
 fn the_status_line_says_when_and_who_and_help_has_its_own_screen() {
-    let settings = Settings {
-        started_ms: Some(1_795_902_840_000),
-        who: Some("ada\u{202e}@web1".into()),
-        ..Settings::default()
-    };
-    let mut player = Player::new(
-        tape(vec![vec![out(0, "a"), out(62_000, "b")]]),
-        SIZE,
-        LineFeed::Terminal,
-        &settings,
-        ms(0),
-    );
+    let settings =
+        Settings { started_ms: Some(1_795_902_840_000), who: Some("ada\u{202e}@web1".into()), ..Settings::default() };
+    let mut player =
+        Player::new(tape(vec![vec![out(0, "a"), out(62_000, "b")]]), SIZE, LineFeed::Terminal, &settings, ms(0));
     player.key(Key::Pause, ms(0));
     player.key(Key::End, ms(0));
     settle(&mut player, ms(0));
