@@ -155,7 +155,6 @@ fn generated(seed: u64) -> Vec<u8> {
             15 => "\t|".into(),
             16 => "\x1b7".into(),
             17 => "\x1b8".into(),
-            18 => format!("\x1b[?7{}", if n % 2 == 0 { "h" } else { "l" }),
             19 => format!("x\x1b[{}b", numbers.below(20)),
             20 => "日本 e\u{301}\u{323}!".into(),
             21 => "\r\n".repeat(n as usize % 4),
