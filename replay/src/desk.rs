@@ -54,7 +54,8 @@ impl Opened {
 }
 
 impl Desk {
-    pub(crate) fn new(
+    /// Of a store that was opened, and what is thought of its chains.
+    pub fn new(
         store: Arc<dyn Store>,
         chains: Chains,
         seen: Seen,
@@ -115,6 +116,11 @@ impl Desk {
     pub fn open(&self, listed: &Listed, force: bool) -> Outcome<Opened> {
         let evidence = examine(&*self.store, &listed.session, &self.chains, self.now, &mut |_| {})?;
         self.open_examined(evidence, force)
+    }
+
+    /// Opens once more what was opened by [`Desk::open_examined`]: for another thread, and no other viewing.
+    pub fn open_again(&self, evidence: Evidence, force: bool) -> Outcome<Recording> {
+        recording::open(Arc::clone(&self.store), evidence, Arc::clone(&self.identities), force)
     }
 
     /// Opens what was examined.

@@ -5,6 +5,7 @@
 //! needs a recorder.
 
 pub mod audit;
+pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod cmd;
@@ -16,6 +17,7 @@ pub mod evidence;
 pub mod follow;
 pub mod forms;
 pub mod forward;
+pub mod index;
 pub mod known;
 pub mod parallel;
 pub mod play;

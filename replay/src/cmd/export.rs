@@ -153,7 +153,7 @@ fn svg(recording: Recording, args: &Export) -> Outcome {
     let (size, feed) = shape(&recording);
     let (header, doubts) = (recording.header().cloned(), recording.doubts());
     let session = recording.evidence().session.session;
-    let mut opened = Opened::new(recording)?;
+    let mut opened = Opened::new(recording, None)?;
     let mut timeline = Timeline::new(&mut opened, size, feed);
     let end_ms = timeline.end_ms();
     let at_ms = args.at.map_or(end_ms, |at| u64::try_from(at.as_millis()).unwrap_or(u64::MAX));

@@ -236,7 +236,7 @@ impl Follower {
             }
             let segment = checked.as_ref().ok().map(segment);
             self.facts.push(SegmentFact::named(&part.name, checked.map(|checked| Summary::from(&checked))));
-            self.objects.push(Object { part, segment });
+            self.objects.push(Object { part, segment, fact: None });
             self.seen.insert(key);
         }
         Ok(())

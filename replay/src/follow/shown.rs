@@ -58,7 +58,7 @@ impl Reader {
                 (code @ (Code::Marker | Code::Gap | Code::Exit), EventData::Text(text)) => {
                     self.take(out, LiveLines::take);
                     let text = text.chars().take(MARK).collect();
-                    let text = landmark(&Landmark { at_ms: event.time_ms, code, text });
+                    let text = landmark(&Landmark::said(event.time_ms, code, text));
                     out.extend(self.time.map(|time| Shown { time, mark: true, text }));
                 }
                 _ => {}

@@ -78,7 +78,7 @@ pub fn line(event: &Event, lost: &mut Lost, out: &mut String) {
         (Code::Marker, EventData::Text(label)) => ("m", label.clone()),
         (Code::Gap, EventData::Text(gap)) => {
             lost.gaps += 1;
-            let gap = Landmark { at_ms: event.time_ms, code: Code::Gap, text: gap.clone() };
+            let gap = Landmark::said(event.time_ms, Code::Gap, gap.clone());
             ("m", landmark(&gap))
         }
         (Code::Exit, _) => {

@@ -210,7 +210,7 @@ impl Frames {
             return;
         }
         let (at_ms, played_ms) = self.last;
-        let text = landmark(&Landmark { at_ms, code, text: text.chars().take(LANDMARK_TEXT).collect() });
+        let text = landmark(&Landmark::said(at_ms, code, text.chars().take(LANDMARK_TEXT).collect()));
         let kind = match code {
             Code::Gap => "gap",
             Code::Exit => "exit",

@@ -92,7 +92,8 @@ pub fn watch(size: Size, feed: LineFeed, colour: bool, updates: &Receiver<Update
         if heard.gone {
             return Ok(Some(Ended::Gone));
         }
-        for key in keys.push(&heard.bytes) {
+        keys.push(&heard.bytes);
+        while let Some(key) = keys.next(false) {
             match key {
                 Key::Quit => {
                     terminal.leave();
@@ -132,7 +133,7 @@ impl Live {
             }
             (code @ (Code::Marker | Code::Gap | Code::Exit), EventData::Text(text)) => {
                 let text = text.chars().take(400).collect();
-                let mark = status::landmark(&Landmark { at_ms: event.time_ms, code, text });
+                let mark = status::landmark(&Landmark::said(event.time_ms, code, text));
                 self.notice = Some((mark, Instant::now()));
                 0
             }

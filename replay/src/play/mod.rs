@@ -3,17 +3,21 @@
 //! `player` is the state machine and knows no terminal; `paint` makes the bytes for one; `terminal` is the real one,
 //! taken over and given back; `run` joins them, `live` does for a session that goes on. What the screen shows at a moment is not decided here: `timeline`.
 
+mod gap;
+mod help;
+mod hunt;
 mod keys;
 mod live;
 mod paint;
 mod player;
+mod prompt;
 mod run;
 mod status;
 mod terminal;
 
 pub use live::{Update, watch};
 pub use player::Settings;
-pub use run::{Ended, PlayError, require_terminal, run, still};
+pub use run::{Ended, News, PlayError, require_terminal, run, still};
 pub use status::{clock, landmark};
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod following;
 mod forms;
 mod forwarding;
 mod grepping;
+mod keeping;
 mod listing;
 mod messages;
 mod opening;
