@@ -2,10 +2,14 @@
 //!
 //! Not for what it means: the commands in `cmd` resolve it against the configuration.
 
+mod import;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use self::import::{FormatArg, ImportArgs};
 
 const AFTER: &str = "\
 Exit status:
@@ -41,6 +45,8 @@ pub enum Command {
     Run(RunArgs),
     /// Deliver what the spool still holds, and close what was interrupted
     Ship(ShipArgs),
+    /// Import a recording of another tool, sealed and signed as imported
+    Import(ImportArgs),
     /// Show the effective configuration and try its parts
     Check(CheckArgs),
     /// Record the sessions of this host, for `hansard-shell`

@@ -12,6 +12,7 @@ pub mod destinations;
 pub mod enroll;
 pub mod first_use;
 pub mod host_chain;
+pub mod import;
 pub mod journal;
 pub mod live;
 pub mod memory;

@@ -22,6 +22,8 @@ use crate::ship::{Choice, Status};
 
 /// How long the closing of the last segment may take before the session is left to recovery.
 const CLOSE_LIMIT: Duration = Duration::from_secs(30);
+/// What can be done about a session whose end could not be written.
+pub(crate) const HINT: &str = "what was recorded is kept; `hansard-record ship` closes the session as recovered";
 
 /// What a session is made of.
 #[derive(Debug)]
@@ -95,20 +97,29 @@ impl Live {
 
     /// Ends the recording: last segment, `end`, and a wait for the sinks with `progress` called meanwhile.
     pub fn end(mut self, t_us: u64, stop: Stop, progress: impl FnMut(&[Status])) -> Result<Ended, Failure> {
-        let hint = "what was recorded is kept; `hansard-record ship` closes the session as recovered";
-        let session = self.session();
-        self.recorder.finish(t_us / 1_000, stop).map_err(|b| blocked(b).hint(hint))?;
-        if !self.handle.wait_ended(CLOSE_LIMIT) {
-            let what = self.handle.progress().trouble.unwrap_or_else(|| "the disk does not answer".into());
-            return Err(Failure::new(format_args!("session {session} could not be closed: {what}")).hint(hint));
-        }
-        let arrived = self.handle.wait_delivered(self.services.config().ship.final_wait, progress);
-        let status = self.handle.status();
-        // Released when every required sink has everything; what stays is delivered again by `ship`, which is harmless.
-        self.handle.release();
-        self.services.stop();
-        let behind: Vec<Status> = status.iter().filter(|s| !s.caught_up || s.trouble.is_some()).cloned().collect();
-        // Not arrived in time, though no sink has said why.
-        Ok(Ended { session, behind: if arrived || !behind.is_empty() { behind } else { status } })
+        self.recorder.finish(t_us / 1_000, stop).map_err(|b| blocked(b).hint(HINT))?;
+        wait_for_the_end(&self.handle, &self.services, progress)
     }
+}
+
+/// Of a session whose last segment is on its way: waits until the chain says `end`, then a while for the sinks, with
+/// `progress` called meanwhile.
+pub(crate) fn wait_for_the_end(
+    handle: &Handle,
+    services: &Services,
+    progress: impl FnMut(&[Status]),
+) -> Result<Ended, Failure> {
+    let session = handle.session();
+    if !handle.wait_ended(CLOSE_LIMIT) {
+        let what = handle.progress().trouble.unwrap_or_else(|| "the disk does not answer".into());
+        return Err(Failure::new(format_args!("session {session} could not be closed: {what}")).hint(HINT));
+    }
+    let arrived = handle.wait_delivered(services.config().ship.final_wait, progress);
+    let status = handle.status();
+    // Released when every required sink has everything; what stays is delivered again by `ship`, which is harmless.
+    handle.release();
+    services.stop();
+    let behind: Vec<Status> = status.iter().filter(|s| !s.caught_up || s.trouble.is_some()).cloned().collect();
+    // Not arrived in time, though no sink has said why.
+    Ok(Ended { session, behind: if arrived || !behind.is_empty() { behind } else { status } })
 }

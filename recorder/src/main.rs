@@ -21,6 +21,7 @@ fn main() {
         None => cmd::run::run(cli.run),
         Some(Command::Run(args)) => cmd::run::run(args),
         Some(Command::Ship(args)) => cmd::ship::run(&args),
+        Some(Command::Import(args)) => cmd::import::run(args),
         Some(Command::Check(args)) => cmd::check::run(&args),
         Some(Command::Agent(args)) => cmd::agent::run(&args),
         Some(Command::BreakGlass(args)) => cmd::break_glass::run(args),

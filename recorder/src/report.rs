@@ -8,7 +8,7 @@ use hansard_schemas::names::safe;
 
 /// The recorder's own failure, as `env` and `timeout` report theirs.
 pub const EXIT_RECORDER: i32 = 125;
-/// `ship` left something, or `check` found something.
+/// `ship` left something, `check` found something, or `import` could not import or deliver all.
 pub const EXIT_FINDINGS: i32 = 1;
 
 /// A failure on its way to the user: what happened, on what, and what to do.

@@ -17,10 +17,9 @@ fn help(path: &[&str]) -> String {
 
 #[test]
 fn the_whole_help() {
-    let all: Vec<String> = [&[][..], &["run"], &["ship"], &["check"], &["enroll"], &["unenroll"], &["policy", "test"]]
-        .iter()
-        .map(|path| help(path))
-        .collect();
+    let verbs: [&[&str]; 8] =
+        [&[], &["run"], &["import"], &["ship"], &["check"], &["enroll"], &["unenroll"], &["policy", "test"]];
+    let all: Vec<String> = verbs.iter().map(|path| help(path)).collect();
     insta::assert_snapshot!(all.join("\n======\n"));
 }
 

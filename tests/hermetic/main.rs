@@ -13,6 +13,7 @@ mod delivery;
 mod events;
 mod exec;
 mod first_use;
+mod import;
 mod no_identity;
 mod player;
 mod policy;

@@ -7,6 +7,7 @@ mod bulk;
 pub mod clock;
 pub mod epoch;
 mod hold;
+pub mod imported;
 pub mod lagging;
 mod lines;
 pub mod masking;

@@ -363,6 +363,11 @@ impl Segments {
         self.open.as_ref().and_then(|open| open.begun_ms).map(|begun| begun + self.interval_ms(begun))
     }
 
+    /// Whether the open segment should close whatever its age.
+    pub fn is_full(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| self.is_large(open))
+    }
+
     fn is_large(&self, open: &Open) -> bool {
         // One more block, at its worst, must fit under both limits; where a block alone is larger than the first, half of it
         // is the limit, because a segment for each block would be worse.

@@ -16,6 +16,7 @@ use hansard_tee::{Message, Pipe, Reply, Rest, StandIn};
 use super::batch::Batch;
 use super::clock::{Change, Watch};
 use super::hold::Hold;
+use super::imported::Parts;
 use super::lagging::{LagBounds, Lagging};
 use super::lines::{Over, limit_reached, of_pipe, over_limit, released, stream};
 use super::masking::{Masking, Release};
@@ -122,6 +123,11 @@ impl Session {
             has_last_lines: false,
             replies: VecDeque::new(),
         }
+    }
+
+    /// What an import needs of it; it was given nothing yet.
+    pub(super) fn into_parts(self) -> Parts {
+        Parts { segments: self.segments, quota: self.quota, lagging: self.lagging }
     }
 
     /// Serves the user while a write does not return.

@@ -49,7 +49,7 @@ pub fn run(args: RunArgs) -> Result<i32, Failure> {
 }
 
 /// Flags win over the file; what only flags can say is given back.
-fn merge(config: &mut Config, args: RunArgs) -> Result<Stated, Failure> {
+pub(super) fn merge(config: &mut Config, args: RunArgs) -> Result<Stated, Failure> {
     if !args.to.is_empty() {
         config.to = args.to;
         config.sink.clear();
@@ -82,7 +82,7 @@ pub fn or_first_use_store(config: &mut Config) -> Result<(), Failure> {
     Ok(())
 }
 
-fn announce(source: &Source, quiet: bool) {
+pub(super) fn announce(source: &Source, quiet: bool) {
     if let Source::OwnIdentity { path, new: true } = source
         && !quiet
     {
@@ -193,7 +193,7 @@ fn finish(live: Live, clock: Clock, exit: Result<Exit, TeeError>, quiet: bool) -
 }
 
 /// Shows what the end waits for, once it waits noticeably.
-fn progress(quiet: bool) -> impl FnMut(&[Status]) {
+pub(super) fn progress(quiet: bool) -> impl FnMut(&[Status]) {
     let begun = Instant::now();
     let shown = std::io::stderr().is_terminal() && !quiet;
     let mut spinner = None;
@@ -217,7 +217,7 @@ impl Drop for Spinner {
     }
 }
 
-fn behind(sink: &Status, session: &str) {
+pub(super) fn behind(sink: &Status, session: &str) {
     let why = sink.trouble.as_deref().unwrap_or("it has not answered in time");
     let failure = Failure::new(format_args!("session {session} is not all delivered to {}: {why}", sink.address))
         .hint("nothing is lost: the spool keeps it, and `hansard-record ship` delivers it");
