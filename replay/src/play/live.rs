@@ -109,10 +109,13 @@ pub fn watch(size: Size, feed: LineFeed, colour: bool, updates: &Receiver<Update
 impl Live {
     /// Shows some of what is due.
     fn turn(&mut self) {
-        let mut bytes = 0;
-        for _ in 0..TURN_EVENTS {
-            let Some(event) = self.due.pop_front().filter(|_| bytes < TURN_BYTES) else { break };
+        let (mut bytes, mut events) = (0, 0);
+        while bytes < TURN_BYTES
+            && events < TURN_EVENTS
+            && let Some(event) = self.due.pop_front()
+        {
             bytes += self.show(&event);
+            events += 1;
         }
         self.screen.settle();
     }
@@ -161,4 +164,36 @@ impl Live {
 /// Seconds since a time by another clock; 0 where that is ahead.
 fn seconds_since(time: Timestamp) -> i64 {
     (Utc::now() - time.time()).num_seconds().max(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use hansard_schemas::cast::{Code, Event, EventData, Size};
+
+    use super::{Live, TURN_BYTES};
+    use crate::screen::{LineFeed, Screen};
+
+    #[test]
+    fn a_burst_is_shown_in_turns_and_nothing_of_it_is_left_out() {
+        let screen = Screen::new(Size { cols: 20, rows: 40 }, LineFeed::Terminal);
+        // Each fills a turn, and leaves one line.
+        let event = |n: usize| {
+            let text = format!("{}line {n}\r\n", "\0".repeat(TURN_BYTES));
+            Event { time_ms: 0, code: Code::Output, data: EventData::Bytes(text.into_bytes()) }
+        };
+        let due: VecDeque<Event> = (0..30).map(event).collect();
+        let mut live = Live { screen, due, shown: None, word: String::new(), notice: None };
+        let mut turns = 0;
+        while !live.due.is_empty() {
+            live.turn();
+            turns += 1;
+        }
+        assert_eq!(turns, 30);
+        for (n, row) in live.screen.rows().take(30).enumerate() {
+            let text: String = row.iter().map(|cell| cell.char()).collect();
+            assert_eq!(text.trim_end(), format!("line {n}"));
+        }
+    }
 }
