@@ -177,6 +177,9 @@ pub struct Play {
     /// Leave at the end instead of waiting for a key
     #[arg(long)]
     pub quit_at_end: bool,
+    /// Keep no screens of it for the next time, sealed, under ~/.cache/hansard, and use none
+    #[arg(long)]
+    pub no_cache: bool,
     /// Play even what verification refuses, as far as it opens
     #[arg(long)]
     pub force: bool,
@@ -363,7 +366,7 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 /// Seconds with a fraction, `M:SS` or `H:MM:SS`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "seconds, M:SS or H:MM:SS".to_owned();
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let (whole, seconds) = text.rsplit_once(':').map_or((None, text), |(whole, seconds)| (Some(whole), seconds));

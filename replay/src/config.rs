@@ -96,6 +96,8 @@ pub struct Places {
     pub config: Option<PathBuf>,
     /// `~/.local/share/hansard`, where an unconfigured recorder stores.
     pub data: Option<PathBuf>,
+    /// `~/.cache/hansard`, for what can be made again.
+    pub cache: Option<PathBuf>,
 }
 
 impl Places {
@@ -110,7 +112,11 @@ impl Places {
         let place = |name: &str, below: &str| {
             absolute(name).or_else(|| home.as_ref().map(|home| home.join(below))).map(|path| path.join("hansard"))
         };
-        Self { config: place("XDG_CONFIG_HOME", ".config"), data: place("XDG_DATA_HOME", ".local/share") }
+        Self {
+            config: place("XDG_CONFIG_HOME", ".config"),
+            data: place("XDG_DATA_HOME", ".local/share"),
+            cache: place("XDG_CACHE_HOME", ".cache"),
+        }
     }
 }
 
@@ -151,5 +157,6 @@ mod tests {
         });
         assert_eq!(places.config.unwrap().to_str(), Some("/home/u/.config/hansard"));
         assert_eq!(places.data.unwrap().to_str(), Some("/data/hansard"));
+        assert_eq!(places.cache.unwrap().to_str(), Some("/home/u/.cache/hansard"));
     }
 }

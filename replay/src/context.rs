@@ -75,6 +75,11 @@ impl Context {
         self.places.config.as_ref().map(|path| path.join("identity.txt"))
     }
 
+    /// Where what can be made again is kept; `None` without a home directory.
+    pub fn cache_path(&self) -> Option<&Path> {
+        self.places.cache.as_deref()
+    }
+
     /// The identities at hand: of the command line, else of HANSARD_IDENTITY, else of the configuration, else the
     /// user's own file, which may be missing.
     pub fn identities(&self, args: &KeyArgs) -> Outcome<Identities> {

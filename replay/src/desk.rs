@@ -52,7 +52,8 @@ impl Opened {
 }
 
 impl Desk {
-    pub(crate) fn new(
+    /// Of a store that was opened, and what is thought of its chains.
+    pub fn new(
         store: Arc<dyn Store>,
         chains: Chains,
         seen: Seen,

@@ -80,6 +80,17 @@ pub struct Segment {
     pub recovered: bool,
 }
 
+/// What checking an object gave that was found whole.
+#[derive(Debug, Clone)]
+pub struct Fact {
+    /// What the judgement goes by.
+    pub summary: Summary,
+    /// Length as stored.
+    pub bytes: u64,
+    /// Whom its keys line names.
+    pub recipients: Vec<String>,
+}
+
 /// An object and what checking it gave.
 #[derive(Debug, Clone)]
 pub struct Object {
@@ -87,10 +98,12 @@ pub struct Object {
     pub part: Part,
     /// What it is, if it is whole.
     pub segment: Option<Segment>,
+    /// From what that follows.
+    pub fact: Option<Fact>,
 }
 
 /// All that is known of a session without a key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Evidence {
     /// Which session, of which chain.
     pub session: SessionRef,
@@ -126,17 +139,32 @@ pub fn examine(
     now: Timestamp,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Evidence, SinkError> {
+    examine_but(store, session, chains, now, &|_| None, progress)
+}
+
+/// The same, without reading the objects of which `known` says what was found when they were checked before.
+pub fn examine_but(
+    store: &dyn Store,
+    session: &SessionRef,
+    chains: &Chains,
+    now: Timestamp,
+    known: &dyn Fn(&Part) -> Option<Fact>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Evidence, SinkError> {
     let mut objects = Vec::new();
     let mut facts = Vec::new();
     let mut recipients = BTreeSet::new();
     for part in store.parts(session)? {
-        let checked = check(store, &part, progress)?;
-        if let Ok(checked) = &checked {
-            recipients.extend(checked.keys.recipients());
+        let found = match known(&part) {
+            Some(fact) => Ok(fact),
+            None => check(store, &part, progress)?.map(|checked| fact(&checked)),
+        };
+        if let Ok(fact) = &found {
+            recipients.extend(fact.recipients.iter().cloned());
         }
-        let segment = checked.as_ref().ok().map(segment);
-        facts.push(SegmentFact::named(&part.name, checked.map(|checked| Summary::from(&checked))));
-        objects.push(Object { part, segment });
+        let fact = found.as_ref().ok().cloned();
+        facts.push(SegmentFact::named(&part.name, found.map(|fact| fact.summary)));
+        objects.push(Object { part, segment: fact.as_ref().map(segment_of), fact });
     }
     let chain = chains.of(session);
     let judgement = judge(session.session, &facts, chain, now);
@@ -170,14 +198,23 @@ fn is_of_store(store: &dyn Store, error: &SinkError) -> bool {
         && store.chains().is_err()
 }
 
+fn fact(checked: &Checked) -> Fact {
+    Fact { summary: checked.into(), bytes: checked.stored_bytes, recipients: checked.keys.recipients() }
+}
+
 /// What is kept of a checked segment.
 pub fn segment(checked: &Checked) -> Segment {
+    segment_of(&fact(checked))
+}
+
+fn segment_of(fact: &Fact) -> Segment {
+    let Fact { summary, bytes, .. } = fact;
     Segment {
-        start: checked.header.start,
-        offset_ms: checked.header.offset_ms,
-        bytes: checked.stored_bytes,
-        blocks: checked.blocks,
-        digest: checked.digest,
-        recovered: matches!(checked.trailer, TrailerKind::Recovered(_)),
+        start: summary.header.start,
+        offset_ms: summary.header.offset_ms,
+        bytes: *bytes,
+        blocks: summary.blocks,
+        digest: summary.digest,
+        recovered: matches!(summary.trailer, TrailerKind::Recovered(_)),
     }
 }

@@ -4,6 +4,7 @@
 //! A library only so that tests and fuzz targets reach the parts: the program never writes to a store and never
 //! needs a recorder.
 
+pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod cmd;
@@ -11,6 +12,7 @@ pub mod config;
 pub mod context;
 pub mod desk;
 pub mod evidence;
+pub mod index;
 pub mod known;
 pub mod play;
 pub mod recording;

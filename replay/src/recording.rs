@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hansard_schemas::cast::{CastHeader, Event, LineReader};
 use hansard_schemas::chain::{Entry, Kind};
-use hansard_schemas::keys::{Identities, KeysLine, SecretCache};
+use hansard_schemas::keys::{Identities, KeysLine, SecretCache, SegmentSecret};
 use hansard_schemas::segment::{Checked, Checker, Header, Reader, scan_open, secret};
 use hansard_schemas::verdict::Judgement;
 use hansard_schemas::{Digest, Error};
@@ -353,6 +353,30 @@ fn head(bytes: &[u8]) -> Result<(Header, KeysLine), Error> {
     }
 }
 
+/// Header and keys of a segment, and the secret that they give; reads its beginning only.
+pub fn secret_of(
+    store: &dyn Store,
+    part: &Part,
+    identities: &Identities,
+    cache: &mut SecretCache,
+) -> Result<(Header, SegmentSecret), RecordingError> {
+    let wrong = |error| RecordingError::Content { segment: part.name.number, error };
+    for limit in [HEAD_TRY, SECOND_TRY] {
+        let bytes = store.read(part, Some(0..limit))?;
+        match head(&bytes) {
+            Err(Error::Truncated(_)) if bytes.len() as u64 == limit => {}
+            Err(error) => return Err(wrong(error)),
+            Ok((header, keys)) => {
+                let secret = secret(&header, &keys, identities, cache).map_err(wrong)?;
+                return Ok((header, secret));
+            }
+        }
+    }
+    Err(wrong(Error::Truncated("no keys line at its beginning".into())))
+}
+
+/// How much of a segment is read for its header and keys line at first: some recipients need a few KiB.
+const HEAD_TRY: u64 = 16 << 10;
 /// How much of segment 0 is read for its first line at first; a block and the lines before it always fit in the
 /// second try.
 const FIRST_TRY: u64 = 256 << 10;

@@ -6,7 +6,7 @@
 //! that is `play::paint`; not for time: that is `timeline`.
 
 use avt::observer::Observer;
-use avt::parser::{Function, State};
+use avt::parser::{Function, Osc, ShellIntegration, State};
 use avt::{Cell, Line, Parser, Terminal};
 use hansard_schemas::cast::Size;
 use hansard_schemas::exact::Decoder;
@@ -14,6 +14,7 @@ use hansard_schemas::exact::Decoder;
 use self::characters::{Class, Clusters, REPLACEMENT, classify};
 
 pub mod characters;
+pub mod touched;
 pub mod transcript;
 
 /// Assumed where a recording says 0 columns or rows: a session without a terminal, or one that never learnt its size.
@@ -48,9 +49,29 @@ pub struct Keyframe {
     size: (usize, usize),
     clipped: bool,
     dump: String,
+    /// What the private characters of the dump stand for: another screen has other ones.
+    clusters: Vec<(char, String)>,
 }
 
 impl Keyframe {
+    /// From what [`Keyframe::parts`] gave. `None` when no screen has this size.
+    pub fn from_parts(
+        size: (usize, usize),
+        clipped: bool,
+        dump: String,
+        clusters: Vec<(char, String)>,
+    ) -> Option<Self> {
+        let cells = size.0.checked_mul(size.1)?;
+        ((1..=COLS_MAX).contains(&size.0) && (1..=CELLS_MAX).contains(&cells)).then_some(())?;
+        Some(Self { size, clipped, dump, clusters })
+    }
+
+    /// Columns and rows, whether they were cut, what draws the screen, and its clusters.
+    #[allow(clippy::type_complexity, reason = "what from_parts takes")]
+    pub fn parts(&self) -> ((usize, usize), bool, &str, &[(char, String)]) {
+        (self.size, self.clipped, &self.dump, &self.clusters)
+    }
+
     /// Bytes it takes.
     pub fn bytes(&self) -> usize {
         self.dump.len()
@@ -68,6 +89,19 @@ pub struct Screen {
     held: Option<char>,
     feed: LineFeed,
     clipped: bool,
+    /// Marks of the shell since they were last taken.
+    marks: Marks,
+}
+
+/// What a shell said of itself (OSC 133).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// A prompt began.
+    pub prompt: bool,
+    /// A command was begun.
+    pub executed: bool,
+    /// A command ended; with its exit status where the shell gave one.
+    pub finished: Option<Option<u8>>,
 }
 
 impl Screen {
@@ -83,7 +117,13 @@ impl Screen {
             held: None,
             feed,
             clipped,
+            marks: Marks::default(),
         }
+    }
+
+    /// What the shell said of itself since this was last asked.
+    pub fn take_marks(&mut self) -> Marks {
+        std::mem::take(&mut self.marks)
     }
 
     /// Shows raw bytes of a stream. Call [`Screen::settle`] before looking at the cells.
@@ -119,7 +159,7 @@ impl Screen {
         self.settle_with(&mut ());
     }
 
-    fn settle_with<O: Observer>(&mut self, observer: &mut O) {
+    pub(super) fn settle_with<O: Observer>(&mut self, observer: &mut O) {
         if let Some(ch) = self.held.take() {
             self.terminal.execute_with(Function::Print(ch), observer);
         }
@@ -165,13 +205,30 @@ impl Screen {
             return None;
         }
         self.settle();
-        Some(Keyframe { size: self.terminal.size(), clipped: self.clipped, dump: self.terminal.dump() })
+        let dump = self.terminal.dump();
+        let mut clusters: Vec<(char, String)> = Vec::new();
+        for ch in dump.chars() {
+            if let Some(text) = self.clusters.text(ch)
+                && clusters.iter().all(|(known, _)| *known != ch)
+            {
+                clusters.push((ch, text.to_owned()));
+            }
+        }
+        Some(Keyframe { size: self.terminal.size(), clipped: self.clipped, dump, clusters })
     }
 
-    /// Goes back (or on) to a keyframe of this same screen.
+    /// Goes back (or on) to a keyframe of this recording, made by this screen or another one.
     pub fn restore(&mut self, keyframe: &Keyframe) {
         self.terminal = blank(keyframe.size.0, keyframe.size.1);
-        self.terminal.feed(keyframe.dump.as_str());
+        let own: Vec<(char, char)> =
+            keyframe.clusters.iter().map(|(ch, text)| (*ch, self.clusters.intern(text))).collect();
+        if own.iter().all(|(theirs, ours)| theirs == ours) {
+            self.terminal.feed(keyframe.dump.as_str());
+        } else {
+            let translated = |ch| own.iter().find(|(theirs, _)| *theirs == ch).map_or(ch, |(_, ours)| *ours);
+            self.terminal.feed(keyframe.dump.chars().map(translated).collect::<String>().as_str());
+        }
+        self.marks = Marks::default();
         self.parser = Parser::new();
         self.output = Decoder::default();
         self.error = Decoder::default();
@@ -183,8 +240,10 @@ impl Screen {
         let mut rest = text;
         while let Some(ch) = rest.chars().next() {
             // Most of what is shown is plain text, which needs no parser; its last character may yet get marks.
-            let plain = rest.bytes().take_while(|byte| matches!(byte, b' '..=b'~')).count();
-            if plain > 1 && self.parser.state == State::Ground {
+            // Inside a sequence it is not even counted: a long string would be gone through again for each of its characters.
+            let ground = self.parser.state == State::Ground;
+            let plain = if ground { rest.bytes().take_while(|byte| matches!(byte, b' '..=b'~')).count() } else { 0 };
+            if plain > 1 {
                 self.settle_with(observer);
                 self.terminal.execute_with(rest[..plain - 1].chars().map(Function::Print), &mut *observer);
                 rest = &rest[plain - 1..];
@@ -209,6 +268,22 @@ impl Screen {
                 let most = u16::try_from(cols.saturating_mul(rows)).unwrap_or(u16::MAX);
                 self.terminal.execute_with(Function::Rep(n.min(most)), observer);
             }
+            // Scrolled or moved by more than there is, nothing is left; but each line would be made and thrown away.
+            Function::Su(n) => self.bounded(n, Function::Su, observer),
+            Function::Sd(n) => self.bounded(n, Function::Sd, observer),
+            Function::Il(n) => self.bounded(n, Function::Il, observer),
+            Function::Dl(n) => self.bounded(n, Function::Dl, observer),
+            Function::Ich(n) => self.bounded(n, Function::Ich, observer),
+            Function::Dch(n) => self.bounded(n, Function::Dch, observer),
+            Function::Ech(n) => self.bounded(n, Function::Ech, observer),
+            Function::Cht(n) => self.bounded(n, Function::Cht, observer),
+            Function::Cbt(n) => self.bounded(n, Function::Cbt, observer),
+            Function::Osc(Osc::ShellIntegration(mark)) => match mark {
+                ShellIntegration::PromptStart => self.marks.prompt = true,
+                ShellIntegration::CommandStart => {}
+                ShellIntegration::CommandExecuted => self.marks.executed = true,
+                ShellIntegration::CommandFinished { exit_status } => self.marks.finished = Some(exit_status),
+            },
             Function::Lf if self.feed == LineFeed::NewLine => {
                 self.settle_with(observer);
                 self.terminal.execute_with([Function::Cr, Function::Lf], observer);
@@ -218,6 +293,17 @@ impl Screen {
                 self.terminal.execute_with(other, observer);
             }
         }
+    }
+
+    /// Does something as often as it makes a difference on a screen of this size.
+    fn bounded<O: Observer>(&mut self, n: u16, function: fn(u16) -> Function, observer: &mut O) {
+        self.settle_with(observer);
+        let (cols, rows) = self.terminal.size();
+        let most = match function(n) {
+            Function::Su(_) | Function::Sd(_) | Function::Il(_) | Function::Dl(_) => rows,
+            _ => cols,
+        };
+        self.terminal.execute_with(function(n.min(u16::try_from(most).unwrap_or(u16::MAX))), observer);
     }
 
     fn print<O: Observer>(&mut self, ch: char, observer: &mut O) {

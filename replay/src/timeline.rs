@@ -1,12 +1,15 @@
 //! A recording as a place in time: the next event, and the way back to any earlier moment.
 //!
 //! A screen depends on everything that was shown before it, and a recording stores no screens. So while events go
-//! by, the timeline keeps a keyframe of the screen now and then, and seeking replays from the nearest one. Segments
-//! are read one at a time. Not for clocks and keys: `play::player`.
+//! by, the timeline keeps a keyframe of the screen now and then (`index`), and seeking replays from the nearest one.
+//! Segments are read one at a time. Not for clocks and keys: `play::player`.
 
 use hansard_schemas::cast::{Code, Event, EventData, Size};
 
-use crate::screen::{Keyframe, LineFeed, Screen, Stream};
+pub use crate::index::{Index, Kind, Landmark, Place};
+use crate::index::{Kept, Trail};
+use crate::screen::touched::Pattern;
+use crate::screen::{LineFeed, Screen, Stream};
 
 /// What a source of segments can fail with.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
@@ -23,41 +26,12 @@ pub trait Source {
 
 /// Most bytes of one event that are shown in one go, so that a key pressed meanwhile is heard.
 const PIECE: usize = 4 << 10;
-/// Output between two keyframes, at least. Replaying it takes some ten milliseconds.
-const KEYFRAME_BYTES: u64 = 1 << 20;
-/// Keyframes that are kept; at more, every second one is dropped and they come half as often. At 24x80 one has some
-/// KiB.
-const KEYFRAMES: usize = 512;
-/// Bytes of all keyframes; over that they are thinned too. A hostile recording can make one of some MiB.
-const KEYFRAMES_BYTES: usize = 64 << 20;
+/// The same while a text is searched for: no more than what fits on a small screen, so that nothing scrolls by.
+const FINDING_PIECE: usize = 256;
+/// A pause after which output is the begin of something.
+const BURST_MS: u64 = 2_000;
 /// Characters of a landmark's text that are kept: more than a status line shows.
 const LANDMARK_TEXT: usize = 400;
-
-/// A place between two pieces of events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-struct Place {
-    segment: usize,
-    event: usize,
-    byte: usize,
-}
-
-/// A moment that a reviewer may want to go to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Landmark {
-    /// Its event time.
-    pub at_ms: u64,
-    /// `m`, `g` or `x`.
-    pub code: Code,
-    /// Its data, as recorded: not safe to print.
-    pub text: String,
-}
-
-impl Landmark {
-    /// Whether one goes from one to the next of these: markers and gaps. The exit status stands at the end anyway.
-    pub fn is_stop(&self) -> bool {
-        matches!(self.code, Code::Marker | Code::Gap)
-    }
-}
 
 /// What [`Timeline::step`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +44,17 @@ pub struct Step {
     pub visible: bool,
     /// Whether the event is done, or more of it follows.
     pub done: bool,
-    /// The marker, gap or exit status that it is.
-    pub landmark: Option<Landmark>,
+    /// The marker, gap or exit status that it is, or the command or burst that begins with it.
+    pub landmarks: Vec<Landmark>,
+    /// Whether the text that is searched for has come.
+    pub found: bool,
+}
+
+impl Step {
+    /// Whether it is a moment of this kind.
+    pub fn is(&self, kind: Kind) -> bool {
+        self.landmarks.iter().any(|landmark| landmark.kind == kind)
+    }
 }
 
 /// A recording, its screen, and the place reached.
@@ -82,32 +65,26 @@ pub struct Timeline<S> {
     place: Place,
     /// Event time of the last event shown.
     last_ms: u64,
-    keyframes: Vec<(Place, u64, Keyframe)>,
-    spacing: u64,
+    trail: Trail,
     /// Bytes shown since the last keyframe.
     since: u64,
-    /// The markers and gaps before `frontier`.
-    landmarks: Vec<Landmark>,
-    /// The furthest place reached.
-    frontier: Place,
+    index: Index,
 }
 
 impl<S: Source> Timeline<S> {
     /// At the start of a recording, with nothing shown.
     pub fn new(source: S, size: Size, feed: LineFeed) -> Self {
         let mut screen = Screen::new(size, feed);
-        let keyframes = screen.keyframe().map(|first| (Place::default(), 0, first)).into_iter().collect();
+        let index = Index::new(screen.keyframe());
         Self {
             source,
             screen,
             loaded: None,
             place: Place::default(),
             last_ms: 0,
-            keyframes,
-            spacing: KEYFRAME_BYTES,
+            trail: Trail::default(),
             since: 0,
-            landmarks: Vec::new(),
-            frontier: Place::default(),
+            index,
         }
     }
 
@@ -122,9 +99,24 @@ impl<S: Source> Timeline<S> {
         self.source.end_ms()
     }
 
-    /// Event time of the last event shown, or of where [`Timeline::rewind`] went.
+    /// Event time of the last event shown, or of where it was gone to.
     pub fn last_ms(&self) -> u64 {
         self.last_ms
+    }
+
+    /// What was shown ends here.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// What is known of the part gone through.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Takes over what another pass over the same recording found.
+    pub fn adopt(&mut self, index: &Index) {
+        self.index.adopt(index);
     }
 
     /// Event time of the next event; `None` at the end.
@@ -134,21 +126,55 @@ impl<S: Source> Timeline<S> {
 
     /// Shows the next event, or the next piece of a long one; `None` at the end.
     pub fn step(&mut self) -> Result<Option<Step>, SourceError> {
+        self.step_to(None, None)
+    }
+
+    /// The same in smaller pieces, and says whether a text has come.
+    pub fn step_finding(&mut self, pattern: &Pattern) -> Result<Option<Step>, SourceError> {
+        self.step_to(Some(pattern), None)
+    }
+
+    /// The same, and no further than to a place.
+    pub fn step_until(&mut self, place: Place) -> Result<Option<Step>, SourceError> {
+        self.step_to(None, Some(place))
+    }
+
+    fn step_to(&mut self, pattern: Option<&Pattern>, until: Option<Place>) -> Result<Option<Step>, SourceError> {
         if !self.ready()? {
             return Ok(None);
         }
         let Some((_, events)) = &self.loaded else { return Ok(None) };
         let Some(event) = events.get(self.place.event) else { return Ok(None) };
-        let mut step = Step { at_ms: event.time_ms, bytes: 0, visible: false, done: true, landmark: None };
+        let events = events.len();
+        let at_ms = event.time_ms;
+        let mut step = Step { at_ms, bytes: 0, visible: false, done: true, landmarks: Vec::new(), found: false };
         match (event.code, &event.data) {
             (code @ (Code::Output | Code::Error), EventData::Bytes(raw)) => {
                 let stream = if code == Code::Output { Stream::Output } else { Stream::Error };
-                let end = raw.len().min(self.place.byte + PIECE);
-                let piece = raw.get(self.place.byte..end).unwrap_or_default();
-                self.screen.write(stream, piece);
+                let rest = raw.get(self.place.byte..).unwrap_or_default();
+                let here = until.filter(|to| (to.segment, to.event) == (self.place.segment, self.place.event));
+                let most = here.map_or(PIECE, |to| PIECE.min(to.byte.saturating_sub(self.place.byte)));
+                let piece = match pattern {
+                    Some(_) => line(rest),
+                    None => rest.get(..most).unwrap_or(rest),
+                };
+                match pattern {
+                    Some(pattern) => step.found = self.screen.write_finding(stream, piece, pattern),
+                    None => self.screen.write(stream, piece),
+                }
                 step.bytes = piece.len();
                 step.visible = true;
-                step.done = end == raw.len();
+                step.done = self.place.byte + piece.len() >= raw.len();
+                let marks = self.screen.take_marks();
+                self.trail.executes |= marks.executed;
+                let moment = |kind| Landmark { at_ms, kind, code: Code::Output, text: String::new() };
+                if marks.executed || marks.prompt && !self.trail.executes {
+                    step.landmarks.push(moment(Kind::Command));
+                }
+                if self.trail.output_ms.is_none_or(|before| at_ms.saturating_sub(before) >= BURST_MS) {
+                    step.landmarks.push(moment(Kind::Burst));
+                }
+                self.trail.output_ms = Some(at_ms);
             }
             (Code::Resize, EventData::Text(text)) => {
                 if let Ok(size) = text.parse::<Size>() {
@@ -157,23 +183,34 @@ impl<S: Source> Timeline<S> {
                 }
             }
             (code @ (Code::Marker | Code::Gap | Code::Exit), EventData::Text(text)) => {
-                step.landmark =
-                    Some(Landmark { at_ms: event.time_ms, code, text: text.chars().take(LANDMARK_TEXT).collect() });
+                let kind = if code == Code::Exit { Kind::Exit } else { Kind::Stop };
+                let text = text.chars().take(LANDMARK_TEXT).collect();
+                step.landmarks.push(Landmark { at_ms, kind, code, text });
             }
             _ => {}
         }
-        self.last_ms = step.at_ms;
+        self.last_ms = at_ms;
         self.since += step.bytes as u64;
         if step.done {
-            self.place = Place { segment: self.place.segment, event: self.place.event + 1, byte: 0 };
+            // One place has one name: after the last event of a segment is before the first of the next.
+            let (segment, event) = (self.place.segment, self.place.event + 1);
+            let over = event >= events && segment + 1 < self.source.segments();
+            self.place = if over {
+                Place { segment: segment + 1, ..Place::default() }
+            } else {
+                Place { segment, event, byte: 0 }
+            };
         } else {
             self.place.byte += step.bytes;
         }
-        if self.place > self.frontier {
-            self.frontier = self.place;
-            self.landmarks.extend(step.landmark.clone().filter(Landmark::is_stop));
+        if self.place > self.index.frontier {
+            self.index.frontier = self.place;
+            self.index.reached_ms = at_ms;
+            step.landmarks.iter().filter(|landmark| landmark.kind != Kind::Exit).for_each(|landmark| {
+                self.index.note(landmark.clone());
+            });
         }
-        if self.since >= self.spacing {
+        if self.index.wants(self.since, self.place) {
             self.remember();
         }
         Ok(Some(step))
@@ -181,28 +218,32 @@ impl<S: Source> Timeline<S> {
 
     /// Goes to the last keyframe at or before an event time, unless what is shown now lies nearer before it.
     pub fn rewind(&mut self, to_ms: u64) {
-        let Some(found) = self.keyframes.partition_point(|(_, at_ms, _)| *at_ms <= to_ms).checked_sub(1) else {
-            return;
-        };
-        let (place, at_ms, keyframe) = &self.keyframes[found];
-        let ahead = self.last_ms <= to_ms && self.place >= *place;
+        let Some(kept) = self.index.at_time(to_ms).cloned() else { return };
         // Where several events share the target's time, "before it" is only sure when the time is lower, or nothing
         // after the target has been shown: which `last_ms <= to_ms` says.
-        if ahead {
-            return;
+        if self.last_ms > to_ms || self.place < kept.place {
+            self.restore(&kept);
         }
-        self.screen.restore(keyframe);
-        (self.place, self.last_ms, self.since) = (*place, *at_ms, 0);
     }
 
-    /// The last landmark strictly before an event time, among those already passed.
-    pub fn landmark_before(&self, at_ms: u64) -> Option<&Landmark> {
-        self.landmarks[..self.landmarks.partition_point(|landmark| landmark.at_ms < at_ms)].last()
+    /// The same for a place.
+    pub fn rewind_to(&mut self, place: Place) {
+        let Some(kept) = self.index.at_place(place).cloned() else { return };
+        if self.place > place || self.place < kept.place {
+            self.restore(&kept);
+        }
     }
 
-    /// The first landmark strictly after an event time, among those already passed.
-    pub fn landmark_after(&self, at_ms: u64) -> Option<&Landmark> {
-        self.landmarks.get(self.landmarks.partition_point(|landmark| landmark.at_ms <= at_ms))
+    /// Goes to the last keyframe strictly before a place; false at the start.
+    pub fn rewind_before(&mut self, place: Place) -> bool {
+        let Some(kept) = self.index.before_place(place).cloned() else { return false };
+        self.restore(&kept);
+        true
+    }
+
+    fn restore(&mut self, kept: &Kept) {
+        self.screen.restore(&kept.keyframe);
+        (self.place, self.last_ms, self.trail, self.since) = (kept.place, kept.at_ms, kept.trail, 0);
     }
 
     fn event(&self) -> Option<&Event> {
@@ -221,15 +262,16 @@ impl<S: Source> Timeline<S> {
                 return Ok(true);
             }
             if self.place.segment + 1 >= self.source.segments() {
-                return Ok(false);
+                break;
             }
             self.place = Place { segment: self.place.segment + 1, event: 0, byte: 0 };
         }
+        self.index.complete |= self.place >= self.index.frontier;
         Ok(false)
     }
 
     fn remember(&mut self) {
-        if self.keyframes.last().is_some_and(|(place, ..)| *place >= self.place) {
+        if self.index.keyframes.last().is_some_and(|kept| kept.place >= self.place) {
             // Passing again over what has its keyframes.
             self.since = 0;
             return;
@@ -239,16 +281,29 @@ impl<S: Source> Timeline<S> {
             return;
         }
         let Some(keyframe) = self.screen.keyframe() else { return };
-        self.keyframes.push((self.place, self.last_ms, keyframe));
+        let (place, at_ms, trail) = (self.place, self.last_ms, self.trail);
+        self.index.keep(Kept { place, at_ms, trail, keyframe: keyframe.into() });
         self.since = 0;
-        let bytes: usize = self.keyframes.iter().map(|(.., keyframe)| keyframe.bytes()).sum();
-        if self.keyframes.len() > KEYFRAMES || bytes > KEYFRAMES_BYTES {
-            let mut index = 0;
-            self.keyframes.retain(|_| {
-                index += 1;
-                index % 2 == 1
-            });
-            self.spacing = self.spacing.saturating_mul(2);
-        }
+    }
+}
+
+/// As much of an event as ends before the next line feed, so that a line is looked at before it moves.
+fn line(rest: &[u8]) -> &[u8] {
+    let most = rest.get(..FINDING_PIECE).unwrap_or(rest);
+    let end = most.iter().skip(1).position(|byte| *byte == b'\n').map_or(most.len(), |at| at + 1);
+    most.get(..end).unwrap_or(most)
+}
+
+impl<S: Source> Source for &mut S {
+    fn segments(&self) -> usize {
+        (**self).segments()
+    }
+
+    fn end_ms(&self) -> u64 {
+        (**self).end_ms()
+    }
+
+    fn load(&mut self, segment: usize) -> Result<Vec<Event>, SourceError> {
+        (**self).load(segment)
     }
 }

@@ -121,6 +121,14 @@ impl SegmentSecret {
         commit
     }
 
+    /// A key for what a reader keeps beside the recording for itself. Whoever opens the segment can derive it again;
+    /// it says nothing of the keys that the format uses, whose labels differ.
+    pub fn reader_key(&self, label: &str) -> Zeroizing<[u8; 32]> {
+        let key = self.0.mac(&format!("hansard/1 reader {label}"));
+        seal::wipe_stack();
+        key
+    }
+
     pub(crate) fn sealer(&self, header: Digest) -> seal::Sealer {
         seal::Sealer::new(&self.0.derive("hansard/1 aes256gcm").0, header)
     }

@@ -2,10 +2,14 @@
 
 use hansard_schemas::cast::{Event, Size};
 use hansard_schemas::session::Kind;
+use hansard_sinks::TimeRange;
 
+use crate::cache::Cache;
+use crate::cache::beside::{Beside, Work};
+use crate::cache::warm::{self, Start};
 use crate::cli::Play;
 use crate::context::Context;
-use crate::play::{self, PlayError, Settings};
+use crate::play::{self, News, PlayError, Settings};
 use crate::recording::{Recording, RecordingError};
 use crate::report::{Exit, Failure, Outcome, note};
 use crate::screen::LineFeed;
@@ -14,8 +18,14 @@ use crate::timeline::{Source, SourceError};
 /// Plays a session.
 pub fn run(context: &Context, args: &Play) -> Outcome {
     play::require_terminal().map_err(failure)?;
-    let recording = context.recording(&args.id, &args.store, &args.keys, args.force)?;
+    let desk = context.desk(&args.store, &args.keys, &TimeRange::default())?;
+    let session = desk.find(&args.id)?.session.clone();
+    // What is wrong with a recording is looked at anew each time that it is forced.
+    let cache = context.cache_path().filter(|_| !args.no_cache && !args.force).map(Cache::new);
+    let Start { evidence, known, unread } = warm::start(&desk, &session, cache.as_ref())?;
+    let recording = desk.open_examined(evidence.clone(), args.force)?.tell();
     let (size, feed) = shape(&recording);
+    let header = recording.header();
     let settings = Settings {
         speed: args.speed,
         idle_limit: args.idle_limit,
@@ -23,11 +33,43 @@ pub fn run(context: &Context, args: &Play) -> Outcome {
         quit_at_end: args.quit_at_end,
         verdict: recording.doubts(),
         colour: context.colour(),
+        started_ms: header.map(|header| header.hansard.started.unix_ms()),
+        who: header.map(|header| {
+            let kernel = &header.hansard.kernel;
+            let user = kernel.user.clone().unwrap_or_else(|| format!("uid {}", kernel.uid));
+            format!("{user}@{}", header.hansard.host)
+        }),
+        index: known.as_ref().map(|(index, _)| index.clone()),
     };
-    let mut opened = Opened::new(recording)?;
-    let ended = play::run(&mut opened, size, feed, &settings);
+    let (index, end_ms) = known.map_or((None, None), |(index, end_ms)| (Some(index), end_ms));
+    let mut opened = Opened::new(recording, end_ms)?;
+    let source = Opened::new(desk.open_examined(evidence.clone(), args.force)?.recording, Some(opened.end_ms))?;
+    let work = Work { desk, session, evidence, unread, index, source, size, feed, cache };
+    let beside = Beside::begin(work).map_err(|e| Failure::failed(format!("cannot begin a thread: {e}")))?;
+    let mut refused = None;
+    let ended = play::run(&mut opened, size, feed, &settings, &mut || {
+        // Asked first: what is found after is not lost between the two.
+        let done = beside.is_done();
+        if let Some(failure) = beside.refused() {
+            let message = failure.message.clone();
+            refused = Some(failure);
+            return News::Refused(message.into());
+        }
+        match beside.index() {
+            Some(index) => News::Index(Box::new(index)),
+            None if done => News::Done,
+            None => News::Busy,
+        }
+    });
     for trouble in opened.recording.troubles() {
         note(trouble);
+    }
+    if let Some(failure) = refused {
+        return Err(failure);
+    }
+    let checked = beside.leave();
+    if !checked {
+        note("left before all segments were checked again; `hansard-replay verify` does");
     }
     ended.map_err(failure)?.finish();
     Ok(Exit::Fine)
@@ -52,14 +94,17 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Of an open recording; reads its last segment, for the length.
-    pub fn new(mut recording: Recording) -> Outcome<Self> {
-        let end_ms = recording.end_ms()?;
+    /// Of an open recording; reads its last segment, for the length, unless that is known.
+    pub fn new(mut recording: Recording, end_ms: Option<u64>) -> Outcome<Self> {
+        let end_ms = match end_ms {
+            Some(end_ms) => end_ms,
+            None => recording.end_ms()?,
+        };
         Ok(Self { recording, end_ms })
     }
 }
 
-impl Source for &mut Opened {
+impl Source for Opened {
     fn segments(&self) -> usize {
         self.recording.segments()
     }

@@ -6,11 +6,15 @@
 use std::time::Duration;
 
 use hansard_schemas::cast::Size;
+use hansard_schemas::names::safe;
 
+use super::hunt::{Found, Hunt, Spot, Way, What};
 use super::keys::Key;
+use super::prompt::{Prompt, Typed};
 use super::status;
+use crate::screen::touched::Pattern;
 use crate::screen::{LineFeed, Screen};
-use crate::timeline::{Landmark, Source, SourceError, Step, Timeline};
+use crate::timeline::{Index, Kind, Source, SourceError, Step, Timeline};
 
 /// Bytes shown in one turn at most, so that keys are heard and the screen is drawn in the middle of a burst.
 const TURN_BYTES: usize = 128 << 10;
@@ -40,11 +44,27 @@ pub struct Settings {
     pub verdict: Option<String>,
     /// Whether colours are drawn.
     pub colour: bool,
+    /// Wall-clock time of the start, in milliseconds since 1970; `None` when it is not known.
+    pub started_ms: Option<i64>,
+    /// User and host, as recorded: not safe to print.
+    pub who: Option<String>,
+    /// What is known of the recording from before.
+    pub index: Option<Index>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { speed: 1.0, idle_limit: None, start_at: Duration::ZERO, quit_at_end: false, verdict: None, colour: true }
+        Self {
+            speed: 1.0,
+            idle_limit: None,
+            start_at: Duration::ZERO,
+            quit_at_end: false,
+            verdict: None,
+            colour: true,
+            started_ms: None,
+            who: None,
+            index: None,
+        }
     }
 }
 
@@ -62,6 +82,11 @@ pub enum Mode {
         /// What to do there.
         then: Then,
     },
+    /// Looking for a picture or a text, as fast as it goes.
+    Hunting {
+        /// What to do there.
+        then: Then,
+    },
     /// At the end.
     Ended,
 }
@@ -71,10 +96,12 @@ pub enum Mode {
 pub enum Goal {
     /// An event time.
     Time(u64),
-    /// The first marker or gap after an event time.
-    MarkerAfter(u64),
+    /// The first moment of a kind after an event time.
+    After(Kind, u64),
     /// The next event that changes the screen.
     Event,
+    /// Exactly there.
+    Spot(Spot),
 }
 
 /// What follows a seek.
@@ -113,9 +140,17 @@ pub struct Player<S> {
     last_now: Duration,
     notice: Option<(String, Duration)>,
     /// What to say when a seek arrives.
-    on_arrival: Option<&'static str>,
+    on_arrival: Option<String>,
+    hunt: Option<Hunt>,
+    prompt: Option<Prompt>,
+    /// What was searched for last.
+    pattern: Option<Pattern>,
     /// Whether the keys are shown.
     pub help: bool,
+    /// Wall-clock time of the start, in milliseconds since 1970.
+    pub started_ms: Option<i64>,
+    /// User and host, as recorded.
+    pub who: Option<String>,
     /// What is wrong with the recording.
     pub verdict: Option<String>,
 }
@@ -134,9 +169,17 @@ impl<S: Source> Player<S> {
             last_now: now,
             notice: None,
             on_arrival: None,
+            hunt: None,
+            prompt: None,
+            pattern: None,
             help: false,
+            started_ms: settings.started_ms,
+            who: settings.who.clone(),
             verdict: settings.verdict.clone(),
         };
+        if let Some(index) = &settings.index {
+            player.adopt(index);
+        }
         if settings.start_at > Duration::ZERO {
             player.go(micros(settings.start_at) / 1000, Then::Play);
         }
@@ -160,12 +203,25 @@ impl<S: Source> Player<S> {
 
     /// Event time that is shown. On the way somewhere: how far it has come.
     pub fn at_ms(&self) -> u64 {
-        if matches!(self.mode, Mode::Seeking { .. }) { self.timeline.last_ms() } else { self.head_us / 1000 }
+        match self.mode {
+            Mode::Seeking { .. } | Mode::Hunting { .. } => self.timeline.last_ms(),
+            _ => self.head_us / 1000,
+        }
     }
 
     /// Event time at which the recording ends.
     pub fn end_ms(&self) -> u64 {
         self.timeline.end_ms()
+    }
+
+    /// What is being typed, if something is.
+    pub fn prompt(&self) -> Option<&Prompt> {
+        self.prompt.as_ref()
+    }
+
+    /// Takes over what another pass over the same recording found.
+    pub fn adopt(&mut self, index: &Index) {
+        self.timeline.adopt(index);
     }
 
     /// What was just passed: a marker, a gap, the exit status. Safe to print.
@@ -178,15 +234,26 @@ impl<S: Source> Player<S> {
 
     /// Does what a key says. `Next::Quit` or `Next::Now`.
     pub fn key(&mut self, key: Key, now: Duration) -> Next {
-        let then = match self.mode {
-            // From the end one goes back to see it once more.
-            Mode::Playing | Mode::Ended | Mode::Seeking { then: Then::Play, .. } => Then::Play,
-            Mode::Paused | Mode::Seeking { then: Then::Pause, .. } => Then::Pause,
-        };
+        self.last_now = now;
+        if self.prompt.is_some() {
+            self.type_key(key, now);
+            return Next::Now;
+        }
+        if matches!(self.mode, Mode::Hunting { .. }) && key != Key::Redraw {
+            self.stop_hunting();
+            return if key == Key::Quit { Next::Quit } else { Next::Now };
+        }
+        if self.help && key != Key::Redraw {
+            self.help = false;
+            return if key == Key::Quit { Next::Quit } else { Next::Now };
+        }
+        let then = self.then();
         match key {
             Key::Quit => return Next::Quit,
             Key::Pause => match &mut self.mode {
-                Mode::Seeking { then, .. } => *then = if *then == Then::Play { Then::Pause } else { Then::Play },
+                Mode::Seeking { then, .. } | Mode::Hunting { then } => {
+                    *then = if *then == Then::Play { Then::Pause } else { Then::Play };
+                }
                 mode @ Mode::Playing => *mode = Mode::Paused,
                 mode @ Mode::Paused => *mode = Mode::Playing,
                 Mode::Ended => self.go(0, Then::Play),
@@ -200,35 +267,108 @@ impl<S: Source> Player<S> {
                     self.go(from.saturating_add_signed(seconds.saturating_mul(1000)), then);
                 }
             }
+            Key::GoTo => self.prompt = Some(Prompt::time()),
+            Key::Find => self.prompt = Some(Prompt::text()),
             Key::Home => self.go(0, then),
             Key::End => self.go(self.end_ms(), then),
             Key::Step if self.mode == Mode::Ended => {}
             Key::Step => self.mode = Mode::Seeking { goal: Goal::Event, then: Then::Pause },
-            Key::NextMarker if self.mode == Mode::Ended => {}
-            Key::NextMarker => {
-                let at_ms = self.at_ms();
-                match self.timeline.landmark_after(at_ms).map(|mark| mark.at_ms) {
-                    Some(to) => self.go(to, then),
-                    None => self.mode = Mode::Seeking { goal: Goal::MarkerAfter(at_ms), then },
+            Key::StepBack => self.hunt(What::Picture, Way::Back, Then::Pause),
+            Key::NextMarker => self.next_moment(Kind::Stop, then),
+            Key::NextCommand => self.next_moment(Kind::Command, then),
+            Key::NextBurst => self.next_moment(Kind::Burst, then),
+            Key::PreviousMarker => self.previous_moment(Kind::Stop, then),
+            Key::PreviousCommand => self.previous_moment(Kind::Command, then),
+            Key::PreviousBurst => self.previous_moment(Kind::Burst, then),
+            Key::FindNext | Key::FindPrevious => match self.pattern.clone() {
+                Some(pattern) => {
+                    let way = if key == Key::FindNext { Way::Forward } else { Way::Back };
+                    self.hunt(What::Text(pattern), way, Then::Pause);
                 }
-            }
-            Key::PreviousMarker => {
-                // Just after a marker, "the one before" is the one before that.
-                let near = if then == Then::Play { 1500 } else { 0 };
-                let at_ms = self.at_ms();
-                let to = self.timeline.landmark_before(at_ms.saturating_sub(near)).map_or(0, |mark| mark.at_ms);
-                self.go(to, then);
-            }
+                None => self.say("/ searches for a text first".into(), now),
+            },
             Key::Faster => self.speed = SPEEDS.into_iter().find(|speed| *speed > self.speed).unwrap_or(self.speed),
             Key::Slower => {
                 self.speed = SPEEDS.into_iter().rev().find(|speed| *speed < self.speed).unwrap_or(self.speed)
             }
             Key::Normal => self.speed = 1.0,
-            Key::Help => self.help = !self.help,
-            Key::Redraw => {}
+            Key::Help => self.help = true,
+            Key::Redraw | Key::Cancel | Key::Char(_) | Key::Enter | Key::Erase | Key::Other => {}
         }
-        self.last_now = now;
         Next::Now
+    }
+
+    /// What follows a jump: play where one played, also from the end, from where one goes back to see it once more.
+    fn then(&self) -> Then {
+        match self.mode {
+            Mode::Playing | Mode::Ended | Mode::Seeking { then: Then::Play, .. } => Then::Play,
+            Mode::Paused | Mode::Seeking { then: Then::Pause, .. } => Then::Pause,
+            Mode::Hunting { then } => then,
+        }
+    }
+
+    fn type_key(&mut self, key: Key, now: Duration) {
+        let Some(prompt) = &mut self.prompt else { return };
+        match prompt.key(key) {
+            Typed::More => {}
+            Typed::Left => self.prompt = None,
+            Typed::Time(to_ms) => {
+                self.prompt = None;
+                self.go(to_ms, self.then());
+            }
+            Typed::Text(text) => {
+                self.prompt = None;
+                // Nothing typed: what was searched for last.
+                self.pattern = Pattern::new(&text).or(self.pattern.take());
+                if let Some(pattern) = self.pattern.clone() {
+                    self.hunt(What::Text(pattern), Way::Forward, Then::Pause);
+                }
+            }
+            Typed::Wrong(text) => {
+                self.prompt = None;
+                self.say(text, now);
+            }
+        }
+    }
+
+    fn say(&mut self, text: String, now: Duration) {
+        self.notice = Some((text, now.saturating_add(NOTICE)));
+    }
+
+    fn next_moment(&mut self, kind: Kind, then: Then) {
+        if self.mode == Mode::Ended {
+            return;
+        }
+        let at_ms = self.at_ms();
+        match self.timeline.index().landmark_after(kind, at_ms).map(|mark| mark.at_ms) {
+            Some(to) => self.go(to, then),
+            None => self.mode = Mode::Seeking { goal: Goal::After(kind, at_ms), then },
+        }
+    }
+
+    fn previous_moment(&mut self, kind: Kind, then: Then) {
+        // Just after a moment, "the one before" is the one before that.
+        let near = if then == Then::Play { 1500 } else { 0 };
+        let before = self.timeline.index().landmark_before(kind, self.at_ms().saturating_sub(near));
+        self.go(before.map_or(0, |mark| mark.at_ms), then);
+    }
+
+    fn hunt(&mut self, what: What, way: Way, then: Then) {
+        let at_us = match self.mode {
+            Mode::Seeking { .. } | Mode::Hunting { .. } => self.timeline.last_ms().saturating_mul(1000),
+            _ => self.head_us,
+        };
+        self.notice = None;
+        self.hunt = Some(Hunt::new(what, way, Spot { place: self.timeline.place(), at_us }));
+        self.mode = Mode::Hunting { then };
+    }
+
+    /// Back to where the search began.
+    fn stop_hunting(&mut self) {
+        if let Some(hunt) = self.hunt.take() {
+            self.go_to_spot(hunt.origin, Then::Pause);
+            self.on_arrival = Some("search stopped".into());
+        }
     }
 
     /// Lets the time since the last call pass without playing: after a stop of the whole program.
@@ -243,6 +383,7 @@ impl<S: Source> Player<S> {
         match self.mode {
             Mode::Playing => self.play(elapsed, now),
             Mode::Seeking { goal, then } => self.travel(goal, then, now),
+            Mode::Hunting { then } => self.look(then, now),
             Mode::Paused => Ok(Next::Key),
             Mode::Ended if self.quit_at_end => Ok(Next::Quit),
             Mode::Ended => Ok(Next::Key),
@@ -254,7 +395,7 @@ impl<S: Source> Player<S> {
         let mut left = Turn::new();
         loop {
             let Some(next_ms) = self.timeline.next_ms()? else {
-                self.end();
+                self.end(now);
                 return Ok(Next::Now);
             };
             let next_us = next_ms.saturating_mul(1000);
@@ -279,7 +420,7 @@ impl<S: Source> Player<S> {
             if let Some(step) = self.timeline.step()? {
                 left.spend(&step);
                 self.head_us = next_us.max(self.head_us);
-                self.notice_of(step, now);
+                self.notice_of(&step, now);
             }
         }
     }
@@ -289,34 +430,52 @@ impl<S: Source> Player<S> {
         loop {
             let Some(next_ms) = self.timeline.next_ms()? else {
                 match goal {
-                    Goal::Time(to_ms) if to_ms < self.end_ms() => self.arrive(to_ms, then, now),
-                    Goal::MarkerAfter(at_ms) => {
+                    Goal::Time(to_ms) if to_ms < self.end_ms() => self.arrive(to_ms.saturating_mul(1000), then, now),
+                    Goal::After(kind, at_ms) => {
                         self.go(at_ms, then);
-                        self.on_arrival = Some("no marker after this");
+                        self.on_arrival = Some(format!("no {} after this", word(kind)));
                     }
-                    Goal::Time(_) | Goal::Event => self.end(),
+                    Goal::Spot(spot) if spot.at_us < self.end_ms().saturating_mul(1000) => {
+                        self.arrive(spot.at_us, then, now);
+                    }
+                    Goal::Time(_) | Goal::Event | Goal::Spot(_) => self.end(now),
                 }
                 return Ok(Next::Now);
             };
             if let Goal::Time(to_ms) = goal
                 && next_ms > to_ms
             {
-                self.arrive(to_ms, then, now);
+                self.arrive(to_ms.saturating_mul(1000), then, now);
+                return Ok(Next::Now);
+            }
+            if let Goal::Spot(spot) = goal
+                && self.timeline.place() >= spot.place
+            {
+                self.arrive(spot.at_us, then, now);
                 return Ok(Next::Now);
             }
             if left.is_spent() {
                 return Ok(Next::Now);
             }
-            let Some(step) = self.timeline.step()? else { continue };
+            let step = match goal {
+                Goal::Spot(spot) => self.timeline.step_until(spot.place)?,
+                _ => self.timeline.step()?,
+            };
+            let Some(step) = step else { continue };
             left.spend(&step);
             let arrived = match goal {
-                Goal::Time(_) => false,
-                Goal::MarkerAfter(at_ms) => step.at_ms > at_ms && step.landmark.as_ref().is_some_and(Landmark::is_stop),
-                Goal::Event => step.done && (step.visible || step.landmark.is_some()),
+                Goal::Time(_) | Goal::Spot(_) => false,
+                Goal::After(kind, at_ms) => step.at_ms > at_ms && step.is(kind),
+                Goal::Event => step.done && (step.visible || !step.landmarks.is_empty()),
             };
-            self.notice_of(step, now);
+            self.notice_of(&step, now);
             if arrived {
-                self.arrive(self.timeline.last_ms(), then, now);
+                let at_ms = self.timeline.last_ms();
+                // All of a moment is shown, as when one comes back to it.
+                match goal {
+                    Goal::After(..) => self.mode = Mode::Seeking { goal: Goal::Time(at_ms), then },
+                    _ => self.arrive(at_ms.saturating_mul(1000), then, now),
+                }
                 return Ok(Next::Now);
             }
         }
@@ -325,27 +484,70 @@ impl<S: Source> Player<S> {
     fn go(&mut self, to_ms: u64, then: Then) {
         let to_ms = to_ms.min(self.end_ms());
         self.timeline.rewind(to_ms);
-        (self.notice, self.on_arrival) = (None, None);
+        (self.notice, self.on_arrival, self.hunt) = (None, None, None);
         self.mode = Mode::Seeking { goal: Goal::Time(to_ms), then };
     }
 
-    fn arrive(&mut self, at_ms: u64, then: Then, now: Duration) {
-        if let Some(text) = self.on_arrival.take() {
-            self.notice = Some((text.into(), now.saturating_add(NOTICE)));
+    fn go_to_spot(&mut self, spot: Spot, then: Then) {
+        self.timeline.rewind_to(spot.place);
+        (self.notice, self.on_arrival, self.hunt) = (None, None, None);
+        self.mode = Mode::Seeking { goal: Goal::Spot(spot), then };
+    }
+
+    /// A turn of a search.
+    fn look(&mut self, then: Then, now: Duration) -> Result<Next, SourceError> {
+        let mut left = Turn::new();
+        while !left.is_spent() {
+            let Some(hunt) = &mut self.hunt else {
+                self.mode = Mode::Paused;
+                return Ok(Next::Now);
+            };
+            match hunt.step(&mut self.timeline)? {
+                Found::GoOn(bytes) => left.spend_bytes(bytes),
+                Found::At(spot) => {
+                    let said = matches!(hunt.what, What::Text(_)).then(|| "found".to_owned());
+                    self.go_to_spot(spot, then);
+                    self.on_arrival = said;
+                    return Ok(Next::Now);
+                }
+                Found::Nowhere => {
+                    let (what, way, origin) = (hunt.what.clone(), hunt.way, hunt.origin);
+                    match what {
+                        What::Text(pattern) => {
+                            self.go_to_spot(origin, then);
+                            let side = if way == Way::Forward { "after" } else { "before" };
+                            self.on_arrival = Some(format!("not found {side} this: {}", safe(pattern.text())));
+                        }
+                        What::Picture => self.go(0, then),
+                    }
+                    return Ok(Next::Now);
+                }
+            }
         }
-        self.head_us = at_ms.saturating_mul(1000);
+        self.say("searching, any key stops".into(), now);
+        Ok(Next::Now)
+    }
+
+    fn arrive(&mut self, at_us: u64, then: Then, now: Duration) {
+        if let Some(text) = self.on_arrival.take() {
+            self.say(text, now);
+        }
+        self.head_us = at_us;
         self.idle_from_us = self.head_us;
         self.mode = if then == Then::Play { Mode::Playing } else { Mode::Paused };
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, now: Duration) {
+        if let Some(text) = self.on_arrival.take() {
+            self.say(text, now);
+        }
         self.head_us = self.end_ms().saturating_mul(1000);
         self.mode = Mode::Ended;
     }
 
-    fn notice_of(&mut self, step: Step, now: Duration) {
-        if let Some(landmark) = step.landmark {
-            self.notice = Some((status::landmark(&landmark), now.saturating_add(NOTICE)));
+    fn notice_of(&mut self, step: &Step, now: Duration) {
+        if let Some(landmark) = step.landmarks.iter().find(|one| matches!(one.kind, Kind::Stop | Kind::Exit)) {
+            self.say(status::landmark(landmark), now);
         }
     }
 }
@@ -367,8 +569,22 @@ impl Turn {
 
     fn spend(&mut self, step: &Step) {
         let resize = if step.visible && step.bytes == 0 { RESIZE_BYTES } else { 0 };
-        self.bytes = self.bytes.saturating_sub(step.bytes + resize);
+        self.spend_bytes(step.bytes + resize);
+    }
+
+    fn spend_bytes(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
         self.events = self.events.saturating_sub(1);
+    }
+}
+
+/// What the moments of a kind are called.
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Stop => "marker",
+        Kind::Command => "command",
+        Kind::Burst => "output after a pause",
+        Kind::Exit => "exit",
     }
 }
 

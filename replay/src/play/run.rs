@@ -2,19 +2,19 @@
 //!
 //! It alone reads the clock. One turn: signals and keys, then what is due, then a picture, at most sixty a second.
 
-use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use hansard_schemas::cast::Size;
 
+use super::help;
 use super::keys::{ESCAPE_WAIT, Key, Keys};
 use super::paint::{Painter, Window};
 use super::player::{Next, Player, Settings};
 use super::status;
 use super::terminal::{Signal, Terminal, die_of};
 use crate::screen::LineFeed;
-use crate::timeline::{Source, SourceError};
+use crate::timeline::{Index, Source, SourceError};
 
 /// Between two pictures, at least: more a second nobody sees, and slow lines choke on.
 const FRAME: Duration = Duration::from_millis(16);
@@ -62,17 +62,47 @@ pub fn require_terminal() -> Result<(), PlayError> {
     if io::stdout().is_terminal() { Ok(()) } else { Err(PlayError::NotATerminal) }
 }
 
-/// Plays a recording on the terminal until the reviewer leaves.
-pub fn run<S: Source>(source: S, size: Size, feed: LineFeed, settings: &Settings) -> Result<Ended, PlayError> {
+/// What comes from the work that goes on beside playing.
+#[derive(Debug)]
+pub enum News {
+    /// Nothing more will come.
+    Done,
+    /// Nothing yet.
+    Busy,
+    /// What another pass over the recording found.
+    Index(Box<Index>),
+    /// The recording must not be shown any longer.
+    Refused(SourceError),
+}
+
+/// Plays a recording on the terminal until the reviewer leaves, or until the news are that it is refused.
+pub fn run<S: Source>(
+    source: S,
+    size: Size,
+    feed: LineFeed,
+    settings: &Settings,
+    news: &mut dyn FnMut() -> News,
+) -> Result<Ended, PlayError> {
     require_terminal()?;
     let mut terminal = Terminal::enter()?;
     let begin = Instant::now();
     let mut player = Player::new(source, size, feed, settings, Duration::ZERO);
     let mut painter = Painter::new(terminal.window(), settings.colour);
     let mut keys = Keys::default();
-    let mut typed: VecDeque<Key> = VecDeque::new();
+    let mut typed: Option<Key> = None;
+    // Since when the rest of a sequence has been waited for.
+    let mut waiting: Option<Duration> = None;
     let mut drawn: Option<Duration> = None;
     loop {
+        let busy = match news() {
+            News::Refused(error) => return Err(PlayError::Source(error)),
+            News::Index(index) => {
+                player.adopt(&index);
+                true
+            }
+            News::Busy => true,
+            News::Done => false,
+        };
         let now = begin.elapsed();
         let next = player.advance(now).map_err(PlayError::Source)?;
         if next == Next::Quit {
@@ -95,10 +125,18 @@ pub fn run<S: Source>(source: S, size: Size, feed: LineFeed, settings: &Settings
             Next::After(wait) => Some(wait.min(due)),
             // Nothing moves: one more picture if the last one was put off, then quiet.
             Next::Key if due < TICK => Some(due),
+            // A refusal has to be heard.
+            Next::Key if busy => Some(TICK),
             Next::Key => None,
         };
-        let timeout =
-            if keys.is_waiting() { Some(timeout.map_or(ESCAPE_WAIT, |t| t.min(ESCAPE_WAIT))) } else { timeout };
+        let timeout = match keys.next(player.prompt().is_some()) {
+            Some(key) => {
+                typed = Some(key);
+                Some(Duration::ZERO)
+            }
+            None if keys.is_waiting() => Some(timeout.map_or(ESCAPE_WAIT, |t| t.min(ESCAPE_WAIT))),
+            None => timeout,
+        };
         let heard = terminal.wait(timeout)?;
         for signal in &heard.signals {
             match signal {
@@ -117,12 +155,17 @@ pub fn run<S: Source>(source: S, size: Size, feed: LineFeed, settings: &Settings
         if heard.gone {
             return Ok(Ended::Gone);
         }
-        if heard.bytes.is_empty() && keys.is_waiting() && timeout.is_some_and(|timeout| timeout >= ESCAPE_WAIT) {
-            keys.give_up();
+        if typed.is_none() && heard.bytes.is_empty() && keys.is_waiting() {
+            let waited = waiting.get_or_insert(now);
+            if begin.elapsed().saturating_sub(*waited) >= ESCAPE_WAIT {
+                typed = keys.give_up();
+            }
+        } else {
+            waiting = None;
         }
-        typed.extend(keys.push(&heard.bytes));
+        keys.push(&heard.bytes);
         // One a turn, so that two quick steps are two.
-        if let Some(key) = typed.pop_front() {
+        if let Some(key) = typed.take().or_else(|| keys.next(player.prompt().is_some())) {
             if key == Key::Redraw {
                 painter.reset(terminal.window());
             }
@@ -164,6 +207,12 @@ fn draw<S: Source>(
 
 /// Makes the bytes of one picture.
 pub fn picture<S: Source>(player: &mut Player<S>, painter: &mut Painter, now: Duration, out: &mut String) {
+    if player.help {
+        let keys = help::screen(painter.window());
+        let status = status::line(player, None, None, painter.window().cols);
+        painter.paint(&keys, &status, out);
+        return;
+    }
     let clip = painter.clip(player.screen());
     let notice = player.notice(now).map(str::to_owned);
     let status = status::line(player, notice.as_deref(), clip.as_deref(), painter.window().cols);

@@ -2,16 +2,14 @@
 //!
 //! All text that comes from the recording is escaped here, and cut to the terminal's width in columns.
 
+use chrono::DateTime;
 use hansard_schemas::cast::Code;
 use hansard_schemas::names::safe;
-use serde::Deserialize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::gap;
 use super::player::{Mode, Player, Then};
 use crate::timeline::{Landmark, Source};
-
-/// The keys, as `?` shows them.
-const HELP: &str = "space pause  ←→ 5s  ↑↓ 1min  . step  [ ] marker  -+ speed  0 G ends  q quit";
 
 /// Makes the line, exactly `cols` wide.
 pub fn line<S: Source>(player: &mut Player<S>, notice: Option<&str>, clip: Option<&str>, cols: usize) -> String {
@@ -19,14 +17,24 @@ pub fn line<S: Source>(player: &mut Player<S>, notice: Option<&str>, clip: Optio
         Mode::Playing => "playing",
         Mode::Paused | Mode::Seeking { then: Then::Pause, .. } => "paused",
         Mode::Seeking { then: Then::Play, .. } => "seeking",
+        Mode::Hunting { .. } => "searching",
         Mode::Ended => "end",
     };
-    let left = format!(" {state} {}/{} {}x", clock(player.at_ms()), clock(player.end_ms()), player.speed());
+    if let Some(prompt) = player.prompt() {
+        return fit(&format!(" {}", prompt.shown()), cols);
+    }
+    let mut left = format!(" {state} {}/{} {}x", clock(player.at_ms()), clock(player.end_ms()), player.speed());
+    let wall = player.started_ms.and_then(|started| {
+        let at_ms = started.checked_add(i64::try_from(player.at_ms()).ok()?)?;
+        Some(DateTime::from_timestamp_millis(at_ms)?.format("  %Y-%m-%d %H:%M:%S UTC").to_string())
+    });
+    left.push_str(&wall.unwrap_or_default());
     // What is wrong comes before everything that a recording says of itself, and is the last to be cut.
     let wrong = player.verdict.as_deref().map(|verdict| format!("[{}]", safe(verdict)));
-    let (help, hint) = if player.help { (Some(HELP), None) } else { (None, Some("? keys")) };
+    let who = player.who.as_deref().map(safe);
+    let hint = Some(if player.help { "any key goes back" } else { "h keys" });
     let mut line = left;
-    for part in [wrong.as_deref(), help, notice, clip, hint].into_iter().flatten() {
+    for part in [wrong.as_deref(), notice, who.as_deref(), clip, hint].into_iter().flatten() {
         line.push_str("  ");
         line.push_str(part);
     }
@@ -39,30 +47,9 @@ pub fn landmark(landmark: &Landmark) -> String {
     match landmark.code {
         Code::Marker => format!("marker: {text}"),
         Code::Exit => format!("exit status {text}"),
-        Code::Gap => gap(&landmark.text).unwrap_or_else(|| format!("gap: {text}")),
+        Code::Gap => gap::words(&landmark.text).unwrap_or_else(|| format!("gap: {text}")),
         _ => text,
     }
-}
-
-/// The part of a gap's document that a reviewer is told.
-#[derive(Deserialize)]
-struct Told {
-    what: String,
-    why: String,
-    bytes: Option<u64>,
-    note: Option<String>,
-}
-
-fn gap(document: &str) -> Option<String> {
-    let told: Told = serde_json::from_str(document).ok()?;
-    let mut text = format!("gap: {} {}", safe(&told.what), safe(&told.why));
-    if let Some(bytes) = told.bytes {
-        text.push_str(&format!(", {bytes} bytes"));
-    }
-    if let Some(note) = told.note.filter(|note| !note.is_empty()) {
-        text.push_str(&format!(" ({})", safe(&note)));
-    }
-    Some(text)
 }
 
 /// `1:02:03.4`, without hours where there are none.

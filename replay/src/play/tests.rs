@@ -11,9 +11,12 @@ use super::player::{Mode, Next, Player, Settings};
 use super::run::picture;
 use super::status;
 use crate::screen::characters::{Class, classify};
-use crate::screen::tests::hostile;
+use crate::screen::tests::hostile as hostile_bytes;
 use crate::screen::{LineFeed, Screen, Stream};
 use crate::timeline::{Source, SourceError};
+
+mod hostile;
+mod wandering;
 
 /// A recording in memory, which counts how often its segments are read.
 struct Tape {
@@ -121,7 +124,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn promise_9_only_the_list_is_written_and_it_shows_the_screen(
-        parts in prop::collection::vec((hostile(), 0u8..12), 1..40),
+        parts in prop::collection::vec((hostile_bytes(), 0u8..12), 1..40),
         marker in ".{0,60}",
         cols in 1usize..40,
         rows in 1usize..8,
@@ -403,9 +406,13 @@ fn the_status_line_fits_and_says_what_is_wrong_first() {
     }
 }
 
+fn all(keys: &mut Keys, typing: bool) -> Vec<Key> {
+    std::iter::from_fn(|| keys.next(typing)).collect()
+}
+
 #[test]
 fn keys_come_out_of_bytes_however_they_are_cut() {
-    let bytes = b" \x1b[C\x1b[D\x1bOA\x1b[1;2C.][+-q\x1b[5~\x1b[H\x03";
+    let bytes = b" \x1b[C\x1b[D\x1bOA\x1b[1;2C.][+-q\x1b[5~\x1b[H,{})(nN\x03";
     let expected = [
         Key::Pause,
         Key::Seek(5),
@@ -420,19 +427,57 @@ fn keys_come_out_of_bytes_however_they_are_cut() {
         Key::Quit,
         Key::Seek(-600),
         Key::Home,
+        Key::StepBack,
+        Key::PreviousCommand,
+        Key::NextCommand,
+        Key::NextBurst,
+        Key::PreviousBurst,
+        Key::FindNext,
+        Key::FindPrevious,
         Key::Quit,
     ];
     for cut in 0..=bytes.len() {
         let mut keys = Keys::default();
-        let mut got = keys.push(&bytes[..cut]);
-        got.extend(keys.push(&bytes[cut..]));
+        keys.push(&bytes[..cut]);
+        let mut got = all(&mut keys, false);
+        keys.push(&bytes[cut..]);
+        got.extend(all(&mut keys, false));
         assert_eq!(got, expected, "cut at {cut}");
     }
     let mut keys = Keys::default();
-    assert_eq!(keys.push(b"\x1b"), []);
+    keys.push(b"\x1b");
+    assert_eq!(keys.next(false), None);
     assert!(keys.is_waiting());
-    keys.give_up();
-    assert_eq!(keys.push(b"q"), [Key::Quit]);
+    assert_eq!(keys.give_up(), Some(Key::Cancel));
+    keys.push(b"q");
+    assert_eq!(all(&mut keys, false), [Key::Quit]);
+}
+
+#[test]
+fn a_text_is_typed_character_by_character() {
+    let bytes = "aq\u{e9}\u{65e5}\x7f\x1b[A\x01 \r".as_bytes();
+    let expected = [
+        Key::Char('a'),
+        Key::Char('q'),
+        Key::Char('\u{e9}'),
+        Key::Char('\u{65e5}'),
+        Key::Erase,
+        Key::Other,
+        Key::Other,
+        Key::Char(' '),
+        Key::Enter,
+    ];
+    for cut in 0..=bytes.len() {
+        let mut keys = Keys::default();
+        keys.push(&bytes[..cut]);
+        let mut got = all(&mut keys, true);
+        keys.push(&bytes[cut..]);
+        got.extend(all(&mut keys, true));
+        assert_eq!(got, expected, "cut at {cut}");
+    }
+    let mut keys = Keys::default();
+    keys.push(b"\xff\xc3(a");
+    assert_eq!(all(&mut keys, true), [Key::Other, Key::Other, Key::Char('('), Key::Char('a')]);
 }
 
 #[test]

@@ -113,15 +113,27 @@ impl Clusters {
         code
     }
 
+    /// The character that stands for a cluster that another list of clusters had.
+    pub fn intern(&mut self, text: &str) -> char {
+        let mut chars = text.chars();
+        let base = chars.next().filter(|base| is_shown(*base)).unwrap_or(REPLACEMENT);
+        let marks = chars.filter(|mark| classify(*mark) == Class::Mark).collect::<Vec<_>>();
+        marks.into_iter().fold(base, |base, mark| self.join(base, mark))
+    }
+
+    /// The cluster that a private character stands for.
+    pub fn text(&self, ch: char) -> Option<&str> {
+        let code = u32::from(ch);
+        match code {
+            NARROW.. => self.narrow.get((code - NARROW) as usize).map(String::as_str),
+            WIDE..=0x3_FFFF => self.wide.get((code - WIDE) as usize).map(String::as_str),
+            _ => None,
+        }
+    }
+
     /// Appends what a character stands for, if it may be shown.
     pub fn spell(&self, ch: char, out: &mut String) {
-        let code = u32::from(ch);
-        let cluster = match code {
-            NARROW.. => self.narrow.get((code - NARROW) as usize),
-            WIDE..=0x3_FFFF => self.wide.get((code - WIDE) as usize),
-            _ => None,
-        };
-        match cluster {
+        match self.text(ch) {
             Some(text) => out.push_str(text),
             None if is_shown(ch) => out.push(ch),
             None => out.push(REPLACEMENT),

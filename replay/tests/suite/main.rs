@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the harness of tests")]
 
 mod exporting;
+mod keeping;
 mod listing;
 mod messages;
 mod opening;

@@ -36,7 +36,9 @@ impl Source for Breaks {
 #[test]
 fn the_terminal_is_given_back_when_the_player_panics() {
     if std::env::var_os(INSIDE).is_some() {
-        let _ = play::run(Breaks, Size { cols: 80, rows: 24 }, LineFeed::Terminal, &Settings::default());
+        let _ = play::run(Breaks, Size { cols: 80, rows: 24 }, LineFeed::Terminal, &Settings::default(), &mut || {
+            play::News::Done
+        });
         return;
     }
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();

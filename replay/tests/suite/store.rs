@@ -332,7 +332,7 @@ pub fn shown(number: usize) -> String {
     format!("segment {number}: caf\u{e9}\r\n")
 }
 
-fn header(id: SessionId, host: &str, plan: &Plan) -> CastHeader {
+pub fn header(id: SessionId, host: &str, plan: &Plan) -> CastHeader {
     CastHeader {
         term: Term { cols: 80, rows: 24, kind: Some("xterm".into()) },
         timestamp: plan.at_ms / 1000,
