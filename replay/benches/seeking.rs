@@ -1,6 +1,6 @@
 //! How long it takes until a position of a long recording is on screen, opened for the first time and again.
 //!
-//! `cargo bench -p hansard-replay --bench seeking` makes recordings of 1, 4 and 8 hours (32 MiB of output an hour, a
+//! `cargo bench -p hansard-replay --bench seeking` (SEEKING_HOURS and SEEKING_POSITIONS change what) makes recordings of 1, 4 and 8 hours (32 MiB of output an hour, a
 //! segment every 30 seconds, an epoch an hour) and prints a table. Each opening is a process of its own, so that its
 //! memory can be told; the times are from the opened store's listing to the finished picture. Not a test: nothing fails.
 
@@ -33,7 +33,6 @@ const SEGMENT_MS: u64 = 30_000;
 const SEGMENTS_AN_HOUR: usize = 120;
 const SEGMENT_BYTES: usize = (32 << 20) / SEGMENTS_AN_HOUR;
 const EVENT_BYTES: usize = 4 << 10;
-const POSITIONS: u64 = 12;
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -46,7 +45,9 @@ fn main() {
 fn table() {
     println!("| recording | stored | opening | checked | median to screen | slowest | peak memory |");
     println!("|---|---|---|---|---|---|---|");
-    for hours in [1, 4, 8] {
+    let set = |name: &str, or: &str| std::env::var(name).unwrap_or_else(|_| or.to_owned());
+    let positions: u64 = set("SEEKING_POSITIONS", "12").parse().unwrap();
+    for hours in set("SEEKING_HOURS", "1 4 8").split(' ').map(|hours| hours.parse::<usize>().unwrap()) {
         let world = World::new();
         let stored = generate(&world, hours);
         let root = world.root.to_str().unwrap();
@@ -57,7 +58,7 @@ fn table() {
             let mut times = Vec::new();
             let mut memory = 0;
             let mut checks = Vec::new();
-            for n in 0..POSITIONS {
+            for n in 1..=positions {
                 let at_ms = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (hours as u64 * 3_600_000);
                 let (said, peak) = run(mode, root, at_ms);
                 let numbers: Vec<u64> = said.split_whitespace().map(|word| word.parse().unwrap()).collect();
@@ -103,7 +104,7 @@ fn run(mode: &str, root: &str, at_ms: u64) -> (String, u64) {
 }
 
 fn child(mode: &str, root: &str, at_ms: u64) {
-    let context = Context::new(Colour::Never, None).unwrap();
+    let context = Context::new(Colour::Never, None, "bench").unwrap();
     let args = StoreArgs { from: Some(format!("file://{root}/.local/share/hansard")) };
     let cache = Cache::new(context.cache_path().unwrap());
     let begun = Instant::now();

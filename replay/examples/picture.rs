@@ -40,7 +40,7 @@ fn draw(arguments: &[String]) -> Outcome {
     let recording = context.recording(id, &StoreArgs::default(), &KeyArgs::default(), false)?;
     let (recorded, feed) = shape(&recording);
     let settings = Settings { start_at, verdict: recording.doubts(), ..Settings::default() };
-    let mut opened = Opened::new(recording)?;
+    let mut opened = Opened::new(recording, None)?;
     let window = (usize::from(size.cols), usize::from(size.rows));
     let bytes = still(&mut opened, recorded, feed, &settings, window).map_err(|e| Failure::failed(e.to_string()))?;
     let mut screen = Screen::new(size, LineFeed::Terminal);

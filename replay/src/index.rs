@@ -158,7 +158,7 @@ impl Index {
 
     /// Takes over what another pass over the same recording found, if it came further.
     pub fn adopt(&mut self, other: &Self) {
-        if other.frontier <= self.frontier && !(other.complete && !self.complete) {
+        if other.frontier <= self.frontier && (self.complete || !other.complete) {
             return;
         }
         let (frontier, scale) = (other.frontier, other.scale);

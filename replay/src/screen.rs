@@ -72,6 +72,7 @@ impl Keyframe {
     }
 
     /// Columns and rows, whether they were cut, what draws the screen, and its clusters.
+    #[allow(clippy::type_complexity, reason = "what from_parts takes")]
     pub fn parts(&self) -> ((usize, usize), bool, &str, &[(char, String)]) {
         (self.size, self.clipped, &self.dump, &self.clusters)
     }

@@ -117,7 +117,7 @@ mod tests {
             r#"[61.005, "i", "x"]"#,
             r#"[0.000, "r", "100x30"]"#,
             r#"[0.000, "m", "here"]"#,
-            r#"[0.000, "m", "gap: output dropped, 12 bytes"]"#,
+            r#"[0.000, "m", "gap: 12 bytes of output not recorded: dropped"]"#,
         ];
         assert_eq!(out.lines().collect::<Vec<_>>(), expected);
         assert_eq!(lost, Lost { inexact: 1, errors: 1, gaps: 1, exits: 1 });

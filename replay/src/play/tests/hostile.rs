@@ -117,7 +117,7 @@ fn recording(number: u64) -> Vec<Vec<Event>> {
                         0 => {
                             let sizes = ["132x43", "1x1", "0x0", "300x5", "10000x24", "80x10000", "65535x65535"];
                             // A huge screen costs seconds in a build that is not optimised: one recording in twenty has them.
-                            let most = if number % 20 == 0 { sizes.len() } else { 4 };
+                            let most = if number.is_multiple_of(20) { sizes.len() } else { 4 };
                             say(at_ms, Code::Resize, sizes[numbers.below(most)])
                         }
                         1 => say(at_ms, Code::Marker, &String::from_utf8_lossy(&raw)),
@@ -156,7 +156,7 @@ fn promise_9_two_hundred_hostile_recordings_only_paint() {
         let end_ms = source.end_ms();
         let mut player = Player::new(source, Size { cols: 80, rows: 24 }, LineFeed::Terminal, &settings, ms(0));
         let window = Window { cols: 1 + numbers.below(100), rows: 1 + numbers.below(30) };
-        let mut painter = Painter::new(window, number % 3 > 0);
+        let mut painter = Painter::new(window, !number.is_multiple_of(3));
         player.key(Key::Pause, ms(0));
         let mut keys: Vec<Key> =
             (0..6).map(|_| Key::Seek((numbers.next() % (end_ms / 1000 + 1)) as i64 - 20)).collect();
