@@ -2,6 +2,9 @@
 //!
 //! `cargo test -p hansard-replay --features tmux --test tmux`; needs tmux, vim and script. Each stream is cut at ten
 //! places and compared at each. Not for colours: `capture-pane -p` has none.
+//!
+//! Open: vim's output is the same at all ten places; of the generated streams 26 rows differ (seeds 3 and 4 among them),
+//! and why has not been found yet, so `generated_streams_show_what_tmux_shows` fails.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
