@@ -24,7 +24,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Grep {
-    /// What to look for: a regular expression (https://docs.rs/regex/#syntax)
+    /// What to look for: a regular expression, in the syntax of the Rust crate `regex`
     #[arg(value_name = "PATTERN")]
     pub pattern: String,
     #[command(flatten)]

@@ -418,6 +418,7 @@ fn other_hosts_and_times_are_left_out() {
 }
 
 #[test]
+#[cfg(feature = "outside")]
 fn a_report_is_signed_with_an_ssh_key_and_never_overwritten() {
     let scene = Scene::new();
     fs::remove_file(scene.one().path(&scene.world, 1)).unwrap();
