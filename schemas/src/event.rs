@@ -38,7 +38,7 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", content = "data")]
 pub enum What {
-    /// A session began; sent before the first byte of output.
+    /// A session began: that it did is durable before the first byte of output.
     #[serde(rename = "hansard.session.started")]
     Started(Started),
     /// A session has ended, in whatever way.
