@@ -100,7 +100,7 @@ impl Following {
 
     fn pass(&mut self, error: FollowError) -> Outcome<()> {
         match error {
-            FollowError::Refused(failure) => Err(failure),
+            FollowError::Refused(failure) | FollowError::Untold(failure) => Err(failure),
             FollowError::Store(error) => {
                 self.away = Some(error.to_string());
                 Ok(())

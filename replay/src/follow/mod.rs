@@ -44,6 +44,8 @@ pub enum FollowError {
     Store(SinkError),
     /// The session is refused, or cannot be opened.
     Refused(Failure),
+    /// Whoever has to be told of a viewing was not; he may be later.
+    Untold(Failure),
 }
 
 impl From<SinkError> for FollowError {
@@ -289,7 +291,7 @@ impl Follower {
             let opened = recording::open(Arc::clone(&self.store), evidence, Arc::clone(&self.identities), false);
             let opened = opened.map_err(FollowError::Refused)?;
             let told = self.viewing.say(opened.evidence(), opened.header(), self.store.address());
-            told.map_err(FollowError::Refused)?.iter().for_each(|text| note(text));
+            told.map_err(FollowError::Untold)?.iter().for_each(|text| note(text));
             self.recording = Some(opened);
         }
         Ok(())

@@ -93,6 +93,8 @@ struct Sending {
     user: String,
     /// Whether it was said that it is silent.
     silent: bool,
+    /// Whether it was said that nobody could be told of it.
+    untold: bool,
 }
 
 /// How it goes on with a session.
@@ -189,6 +191,12 @@ impl Forwarder<'_> {
                     self.heard(Some(error));
                     Next::After(sending.pace.after(false))
                 }
+                Err(Trouble::Untold(failure)) => {
+                    if !std::mem::replace(&mut sending.untold, true) {
+                        print(&failure);
+                    }
+                    Next::After(sending.pace.after(false))
+                }
                 Err(Trouble::Session(failure)) => {
                     print(&failure);
                     note(&format!("session {} is left out, the others go on", session.session));
@@ -261,6 +269,7 @@ impl Forwarder<'_> {
             host: String::new(),
             user: String::new(),
             silent: false,
+            untold: false,
         };
         self.sending.insert(session, sending);
     }
@@ -382,6 +391,8 @@ impl Forwarder<'_> {
 enum Trouble {
     /// With the store: it is asked again.
     Store(SinkError),
+    /// With whom it is told that the session is looked at: he is asked again.
+    Untold(Failure),
     /// With the session alone.
     Session(Failure),
     /// With the way out.
@@ -392,6 +403,7 @@ impl From<FollowError> for Trouble {
     fn from(error: FollowError) -> Self {
         match error {
             FollowError::Store(error) => Self::Store(error),
+            FollowError::Untold(failure) => Self::Untold(failure),
             FollowError::Refused(failure) => Self::Session(failure),
         }
     }

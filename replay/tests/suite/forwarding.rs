@@ -165,3 +165,33 @@ fn a_reader_that_goes_away_is_no_error_and_one_state_has_one_user() {
         world.command(&["forward", "--interval", "0.1", "--state", "fresh.json"]).stdout(write).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn a_session_of_which_nobody_could_be_told_waits_until_he_can() {
+    let world = World::new();
+    let (mut web, session) = running(&world, "web1", 2);
+    web.save(&world);
+    arrive(&world, &session, 0);
+    let (folder, told) = (world.root.join("log"), world.root.join("log/viewed.ndjson"));
+    std::fs::write(&folder, "a file where a folder should be").unwrap();
+    let config = format!("[audit]\nevents = [\"file://{}\"]\nrequired = true\n", told.display());
+    std::fs::write(world.root.join(".config/hansard/replay.toml"), config).unwrap();
+    let forward = Running::start(&world, &ARGS);
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let said = stop(forward);
+    said.expect(0, &["it was not told that session", "`audit.required` is set"]);
+    assert_eq!(
+        (texts(&said.out, &session.id.to_string()).len(), said.err.matches("it was not told").count()),
+        (0, 1),
+        "{said:?}"
+    );
+
+    let mut forward = Running::start(&world, &ARGS);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    forward.expect("segment 0: café");
+    stop(forward).expect(0, &[]);
+    assert_eq!(std::fs::read_to_string(&told).unwrap().lines().count(), 1);
+    web.end(&session);
+}
