@@ -1,8 +1,9 @@
 //! How long it takes until a position of a long recording is on screen, opened for the first time and again.
 //!
-//! `cargo bench -p hansard-replay --bench seeking` (SEEKING_HOURS and SEEKING_POSITIONS change what) makes recordings of 1, 4 and 8 hours (32 MiB of output an hour, a
-//! segment every 30 seconds, an epoch an hour) and prints a table. Each opening is a process of its own, so that its
-//! memory can be told; the times are from the opened store's listing to the finished picture. Not a test: nothing fails.
+//! `cargo bench -p hansard-replay --bench seeking` makes recordings of 1, 4 and 8 hours (`SEEKING_HOURS`; 32 MiB of output an
+//! hour, a segment every 30 seconds, an epoch an hour), goes to 12 moments of each (`SEEKING_POSITIONS`) and prints a table. Each
+//! opening is a process of its own, so that its memory can be told; the times are from the opened store's listing to the
+//! finished picture. Not a test: nothing fails.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, missing_docs, reason = "a measurement")]
 
