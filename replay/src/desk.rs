@@ -17,6 +17,7 @@ use crate::catalog::{Catalog, Listed};
 use crate::cli::{Filter, Selection};
 use crate::context::Seen;
 use crate::evidence::{Chains, Evidence, examine};
+use crate::kept::Kept;
 use crate::known::Standing;
 use crate::recording::{self, Recording};
 use crate::report::{Exit, Failure, Outcome, note};
@@ -114,8 +115,9 @@ impl Desk {
     /// Verifies all of a session and opens it; refused when something contradicts it, unless forced. To be called from any
     /// thread.
     pub fn open(&self, listed: &Listed, force: bool) -> Outcome<Opened> {
-        let evidence = examine(&*self.store, &listed.session, &self.chains, self.now, &mut |_| {})?;
-        self.open_examined(evidence, force)
+        let store: Arc<dyn Store> = Arc::new(Kept::new(Arc::clone(&self.store)));
+        let evidence = examine(&*store, &listed.session, &self.chains, self.now, &mut |_| {})?;
+        self.open_from(store, evidence, force)
     }
 
     /// Opens once more what was opened by [`Desk::open_examined`]: for another thread, and no other viewing.
@@ -125,6 +127,10 @@ impl Desk {
 
     /// Opens what was examined.
     pub fn open_examined(&self, evidence: Evidence, force: bool) -> Outcome<Opened> {
+        self.open_from(Arc::clone(&self.store), evidence, force)
+    }
+
+    fn open_from(&self, store: Arc<dyn Store>, evidence: Evidence, force: bool) -> Outcome<Opened> {
         let session = evidence.session.session;
         let mut notes = Vec::new();
         if let Some((chain, standing)) =
@@ -152,7 +158,7 @@ impl Desk {
         if !matches!(evidence.judgement.verdict, Verdict::Complete) {
             notes.push(format!("session {session}: {}", safe(&evidence.judgement.verdict.to_string())));
         }
-        let recording = recording::open(Arc::clone(&self.store), evidence, Arc::clone(&self.identities), force)?;
+        let recording = recording::open(store, evidence, Arc::clone(&self.identities), force)?;
         // Before anything of it is shown, and only of what could be shown.
         notes.extend(self.viewing.say(recording.evidence(), recording.header(), self.store.address())?);
         Ok(Opened { recording, notes })

@@ -18,6 +18,7 @@ pub mod follow;
 pub mod forms;
 pub mod forward;
 pub mod index;
+pub mod kept;
 pub mod known;
 pub mod parallel;
 pub mod play;

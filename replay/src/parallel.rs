@@ -6,8 +6,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// Requests that wait for a network: more at once than there are processors.
 pub const REQUESTS: usize = 16;
 
-/// How far workers go ahead of what was taken, for each of them: results that wait are in memory.
-const AHEAD: usize = 4;
+/// How far workers go ahead of what was taken, for each of them: results that wait are in memory, but one that takes long
+/// must not leave the other workers without work.
+const AHEAD: usize = 64;
 
 struct Desk<R> {
     /// The next item that nobody works on.

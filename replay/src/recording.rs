@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use hansard_schemas::cast::{CastHeader, Event, LineReader};
+use hansard_schemas::cast::{CastHeader, Event, Events, LineReader};
 use hansard_schemas::chain::{Entry, Kind};
 use hansard_schemas::keys::{Identities, KeysLine, SecretCache, SegmentSecret};
 use hansard_schemas::segment::{Checked, Checker, Header, Reader, scan_open, secret};
@@ -51,7 +51,7 @@ impl From<RecordingError> for Failure {
 }
 
 /// Takes the event lines of a block, as they stand, and what they say.
-pub type Visitor<'a, E> = dyn FnMut(&[u8], Vec<Event>) -> Result<(), E> + 'a;
+pub type Visitor<'a, E> = dyn FnMut(&[u8], &Events) -> Result<(), E> + 'a;
 
 /// Visiting stopped: because of the recording, or because the visitor wanted it.
 #[derive(Debug)]
@@ -183,8 +183,8 @@ impl Recording {
     pub fn end_ms(&mut self) -> Result<u64, RecordingError> {
         for at in (0..self.places.len()).rev() {
             let mut end = None;
-            let visited = self.read(at, &mut |_: &[u8], events: Vec<Event>| {
-                end = events.last().map(|event| event.time_ms).or(end);
+            let visited = self.read(at, &mut |_: &[u8], events: &Events| {
+                end = events.last_ms().or(end);
                 Ok::<_, std::convert::Infallible>(())
             });
             match visited {
@@ -208,8 +208,8 @@ impl Recording {
     /// As [`Recording::load`], and the event time at which the segment ends, if all of it was read.
     pub fn load_to_end(&mut self, at: usize) -> Result<(Vec<Event>, Option<u64>), RecordingError> {
         let mut all = Vec::new();
-        let visited = self.read(at, &mut |_: &[u8], events: Vec<Event>| {
-            all.extend(events);
+        let visited = self.read(at, &mut |_: &[u8], events: &Events| {
+            all.extend(events.to_vec());
             Ok::<_, std::convert::Infallible>(())
         });
         match visited {
@@ -227,7 +227,7 @@ impl Recording {
             let offset_ms =
                 self.places.get(at).and_then(|place| place.segment.as_ref()).map(|segment| segment.offset_ms);
             let mut late_ms = offset_ms.map_or(0, |offset_ms| offset_ms.saturating_sub(reached_ms));
-            let read = self.read(at, &mut |lines: &[u8], events: Vec<Event>| match std::mem::take(&mut late_ms) {
+            let read = self.read(at, &mut |lines: &[u8], events: &Events| match std::mem::take(&mut late_ms) {
                 0 => visitor(lines, events),
                 late_ms => visitor(&later(lines, late_ms), events),
             });
@@ -303,9 +303,10 @@ impl Recording {
         let secret = secret(&header, &keys, &self.identities, &mut self.cache).map_err(Decoding::Content)?;
         let mut reader = Reader::new(bytes, &secret).map_err(Decoding::Content)?;
         let mut lines = LineReader::new(header.segment == 0, header.offset_ms);
-        while let Some(block) = reader.next_block().map_err(Decoding::Content)? {
-            let events = lines.push(&block.lines).map_err(Decoding::Content)?;
-            visitor(&block.lines, events).map_err(Decoding::Visitor)?;
+        let (mut block, mut events) = (Vec::new(), Events::default());
+        while reader.read_block(&mut block).map_err(Decoding::Content)?.is_some() {
+            lines.read(&block, &mut events).map_err(Decoding::Content)?;
+            visitor(&block, &events).map_err(Decoding::Visitor)?;
         }
         if reader.footer().is_some_and(|footer| footer.streams != lines.counts()) {
             return Err(Decoding::Content(Error::BadFooter("it counts other streams than there are".into())));

@@ -8,7 +8,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use hansard_schemas::cast::{Code, Event};
+use hansard_schemas::cast::{Code, Events};
 use hansard_schemas::names::safe;
 use hansard_schemas::verdict::{Judgement, Verdict};
 use hansard_sinks::TimeRange;
@@ -114,8 +114,8 @@ fn stream(mut recording: Recording, form: Chosen, output: Option<&Path>) -> Outc
     if let Chosen::Cast2 = form {
         exporter.begin(header.as_ref(), recording.end_ms()?)?;
     }
-    let visited = recording.visit(&mut |lines: &[u8], events: Vec<Event>| {
-        exporter.block(lines, &events)?;
+    let visited = recording.visit(&mut |lines: &[u8], events: &Events| {
+        exporter.block(lines, &events.to_vec())?;
         bar.set_position(exporter.at_ms);
         Ok::<_, io::Error>(())
     });
@@ -197,8 +197,8 @@ fn html(mut recording: Recording, args: &Export) -> Outcome {
     let end_ms = recording.end_ms()?;
     let limit_ms = args.idle_limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
     let mut frames = Frames::new(shape(&recording), limit_ms);
-    let visited = recording.visit(&mut |_: &[u8], events: Vec<Event>| {
-        events.iter().try_for_each(|event| frames.push(event))?;
+    let visited = recording.visit(&mut |_: &[u8], events: &Events| {
+        events.to_vec().iter().try_for_each(|event| frames.push(event))?;
         bar.set_position(frames.at_ms());
         Ok::<_, TooLarge>(())
     });
@@ -257,7 +257,8 @@ fn fill(mut bundle: Bundle, desk: &Desk, recording: &mut Recording, mut marks: V
     let [cast, txt] = &mut files;
     let mut cast = Exporter::new(Chosen::Cast, header.as_ref(), shape, cast);
     let mut txt = Exporter::new(Chosen::Txt(None), header.as_ref(), shape, txt);
-    recording.visit(&mut |lines: &[u8], events: Vec<Event>| {
+    recording.visit(&mut |lines: &[u8], events: &Events| {
+        let events = events.to_vec();
         cast.block(lines, &events)?;
         txt.block(lines, &events)?;
         bar.set_position(cast.at_ms);

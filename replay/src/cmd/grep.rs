@@ -2,14 +2,11 @@
 //!
 //! Sessions are searched in parallel, and told in the order of their ids, each when all before it have been told. One
 //! that cannot be searched is said on standard error and makes the exit status that of its failure; it keeps no other
-//! from being searched. In memory are the matches of the sessions that wait to be told.
+//! from being searched. In memory are the matches of the sessions that wait to be told, of which there are not many.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::{self, BufWriter};
-use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
@@ -19,6 +16,7 @@ use crate::catalog::Listed;
 use crate::cli::Grep;
 use crate::context::Context;
 use crate::desk::{Desk, range};
+use crate::parallel;
 use crate::report::{self, Exit, Failure, Outcome, note};
 use crate::search::Pattern;
 use crate::search::session::{Found, Wanted, search};
@@ -62,54 +60,15 @@ pub fn run(context: &Context, args: &Grep) -> Outcome {
         without_input: 0,
     };
     let bar = bar(sessions.len());
-    all(&desk, &sessions, &wanted, args.force, &bar, |session, searched| {
-        bar.suspend(|| teller.tell(session, searched))
+    let bytes = AtomicU64::new(0);
+    let work = |session: &&Listed| one(&desk, session, &wanted, args.force, (&bar, &bytes));
+    let mut told = sessions.iter();
+    parallel::stream(&sessions, parallel::processors(), work, |searched| {
+        bar.inc(1);
+        told.next().map_or(Ok(()), |session| bar.suspend(|| teller.tell(session, searched)))
     })?;
     bar.finish_and_clear();
     teller.finish(sessions.len(), args.input)
-}
-
-/// Searches all, with a thread a core, and tells of them in order.
-fn all(
-    desk: &Desk,
-    sessions: &[&Listed],
-    wanted: &Wanted,
-    force: bool,
-    bar: &ProgressBar,
-    mut tell: impl FnMut(&Listed, Outcome<Searched>) -> io::Result<()>,
-) -> io::Result<()> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(sessions.len());
-    let (next, stop, bytes) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicU64::new(0));
-    thread::scope(|scope| {
-        let (sender, receiver) = mpsc::channel();
-        for _ in 0..threads {
-            let sender = sender.clone();
-            let (next, stop, bytes) = (&next, &stop, &bytes);
-            scope.spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(session) = sessions.get(at) else { return };
-                    let searched = one(desk, session, wanted, force, (bar, bytes));
-                    if sender.send((at, searched)).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        let mut waiting = BTreeMap::new();
-        let mut told = 0;
-        for (at, searched) in receiver {
-            bar.inc(1);
-            waiting.insert(at, searched);
-            while let (Some(searched), Some(session)) = (waiting.remove(&told), sessions.get(told)) {
-                // Nobody reads on: what is under way is given up after the session at hand.
-                tell(session, searched).inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
-                told += 1;
-            }
-        }
-        Ok(())
-    })
 }
 
 fn one(

@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::io::{self, BufWriter, Write};
 
-use hansard_schemas::cast::Event;
+use hansard_schemas::cast::Events;
 use hansard_schemas::names::safe;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -44,12 +44,10 @@ fn told(recording: &mut Recording) -> Outcome<Story> {
     let (size, feed) = shape(recording);
     let mut teller = Teller::new(recording.header(), size, feed);
     let bar = bar();
-    let visited = recording.visit(&mut |_: &[u8], events: Vec<Event>| {
-        for event in &events {
-            teller.event(event);
-        }
-        if let Some(event) = events.last() {
-            bar.set_message(clock(event.time_ms));
+    let visited = recording.visit(&mut |_: &[u8], events: &Events| {
+        events.to_vec().iter().for_each(|event| teller.event(event));
+        if let Some(last_ms) = events.last_ms() {
+            bar.set_message(clock(last_ms));
             bar.tick();
         }
         Ok::<_, Infallible>(())

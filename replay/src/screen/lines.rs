@@ -15,7 +15,7 @@ use avt::ScreenKind;
 use avt::parser::{Function, State};
 use hansard_schemas::cast::Size;
 
-use super::plain::{cook, has_text};
+use super::plain::{cook, csi, has_text};
 use super::watch::Watch;
 use super::{LineFeed, Screen, Stream, bounded};
 
@@ -82,7 +82,8 @@ struct Piece {
 /// Plain lines that the terminal has not been shown.
 struct Plain {
     raw: Vec<u8>,
-    text: String,
+    /// Their text, UTF-8: a `String` would be checked line by line, which takes longer than all else that is done with it.
+    text: Vec<u8>,
     waiting: Vec<Waiting>,
     pieces: Vec<Piece>,
     /// When the line that has no end yet was last written to.
@@ -157,7 +158,7 @@ impl Lines {
         if (cols, rows) == self.screen.size() && self.plain.as_ref().is_some_and(Plain::is_between_lines) {
             return;
         }
-        self.end_plain();
+        self.end_plain(out);
         self.at(at_ms);
         self.screen.resize_with(size, &mut self.watch);
         self.watch.end_resize(self.screen.size().1);
@@ -166,7 +167,7 @@ impl Lines {
 
     /// Gives what is left on the screen.
     pub fn finish(mut self, out: &mut Batch) {
-        self.end_plain();
+        self.end_plain(out);
         self.at(self.last_ms);
         self.screen.end_with(&mut self.watch);
         self.watch.look(&self.screen.terminal);
@@ -201,7 +202,7 @@ impl Lines {
         }
         self.plain = Some(Plain {
             raw: Vec::new(),
-            text: String::new(),
+            text: Vec::new(),
             waiting: Vec::new(),
             pieces: Vec::new(),
             partial_ms: at_ms,
@@ -218,36 +219,33 @@ impl Lines {
             let partial = plain.raw.len() > begun;
             let end = memchr::memchr(b'\n', rest);
             let piece = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
-            let added = has_text(piece);
             let other = partial && plain.pieces.last().is_some_and(|piece| piece.stream != stream);
             if other || plain.raw.len() - begun + piece.len() > PARTIAL {
-                self.end_plain();
+                self.end_plain(out);
                 return self.show_line(stream, rest, at_ms);
             }
-            let line_ms = if !partial || added { at_ms } else { plain.partial_ms };
+            let line_ms = if !partial || has_text(piece) { at_ms } else { plain.partial_ms };
             let known = plain.raw.len();
-            plain.raw.extend_from_slice(piece);
-            if end.is_none() {
+            let Some(end) = end else {
+                plain.raw.extend_from_slice(piece);
                 plain.partial_ms = line_ms;
                 plain.came(stream, at_ms);
                 return &[];
-            }
-            let line = plain.raw.get(begun..).unwrap_or_default();
-            let Some(rows) = cook(line, cols, feed, tabs, &mut plain.text) else {
+            };
+            let (line, after) = rest.split_at(end + 1);
+            plain.raw.extend_from_slice(line);
+            let whole = plain.raw.get(begun..plain.raw.len() - 1).unwrap_or_default();
+            let Some(rows) = cook(whole, cols, feed, tabs, &mut plain.text) else {
                 plain.raw.truncate(known);
-                self.end_plain();
+                self.end_plain(out);
                 return self.show_line(stream, rest, at_ms);
             };
-            plain.raw.push(b'\n');
             let (raw_end, end) = (plain.raw.len(), plain.text.len());
-            plain.text.push('\n');
+            plain.text.push(b'\n');
             plain.waiting.push(Waiting { raw_end, end, rows, at_ms: line_ms });
             plain.came(stream, at_ms);
-            rest = rest.get(piece.len() + 1..).unwrap_or_default();
-            if end > self.waiting && !self.let_go(out) {
-                return rest;
-            }
-            if rest.is_empty() {
+            rest = after;
+            if rest.is_empty() || (end > self.waiting && !self.let_go(out)) {
                 return rest;
             }
         }
@@ -270,12 +268,13 @@ impl Lines {
             return true;
         }
         if !plain.begun {
-            if !is_straight(&self.screen.terminal.dump()) {
+            if self.watch.bent && !is_straight(&self.screen.terminal.dump()) {
                 self.wary = self.waiting * 4;
-                self.end_plain();
+                self.show_plain();
                 return false;
             }
             plain.begun = true;
+            self.watch.bent = false;
             self.watch.leave(&self.screen.terminal, self.screen.terminal.cursor().row);
             take(&mut self.watch, &self.screen, out);
         }
@@ -287,7 +286,8 @@ impl Lines {
             self.screen.write_with(Stream::Output, &colours, &mut self.watch);
         }
         let base = out.text.len();
-        out.text.push_str(plain.text.get(..=last.end).unwrap_or_default());
+        out.text
+            .push_str(plain.text.get(..=last.end).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default());
         out.marks.extend(plain.waiting.drain(..kept).map(|line| Mark { end: base + line.end, at_ms: line.at_ms }));
         plain.text.drain(..=last.end);
         plain.raw.drain(..last.raw_end);
@@ -302,8 +302,18 @@ impl Lines {
         true
     }
 
+    /// Waiting is over: what need not be shown is let go, and the terminal shown the rest.
+    fn end_plain(&mut self, out: &mut Batch) {
+        let few = self.screen.size().1 * 3;
+        let many =
+            self.plain.as_ref().is_some_and(|plain| plain.waiting.iter().map(|line| line.rows).sum::<usize>() > few);
+        if !many || self.let_go(out) {
+            self.show_plain();
+        }
+    }
+
     /// Shows the terminal what it must know of what waited.
-    fn end_plain(&mut self) {
+    fn show_plain(&mut self) {
         let Some(plain) = self.plain.take() else { return };
         if plain.begun {
             // What is on it has been given out; what waits fills it.
@@ -369,19 +379,16 @@ fn take(watch: &mut Watch, screen: &Screen, out: &mut Batch) {
 /// The colour sequences of plain lines, from the last one that resets all.
 fn colours(raw: &[u8]) -> Vec<u8> {
     let mut found = Vec::new();
-    for at in memchr::memchr_iter(0x1b, raw) {
-        let sequence = raw.get(at..).unwrap_or_default();
-        let Some(end) = sequence.iter().position(u8::is_ascii_alphabetic) else { continue };
-        match sequence.get(..=end) {
-            Some(b"\x1b[m" | b"\x1b[0m") => {
-                found.clear();
-                found.extend_from_slice(b"\x1b[m");
+    for at in memchr::memrchr_iter(0x1b, raw) {
+        let Some((_, sequence)) = raw.split_at_checked(at + 1) else { continue };
+        if let Some((parameters, b'm', _)) = csi(sequence) {
+            found.push(parameters);
+            if matches!(parameters, b"" | b"0") {
+                break;
             }
-            Some(colour) if colour.ends_with(b"m") => found.extend_from_slice(colour),
-            _ => {}
         }
     }
-    found
+    found.iter().rev().flat_map(|parameters| [b"\x1b[", *parameters, b"m"]).flatten().copied().collect()
 }
 
 /// Whether a terminal that this dump restores writes text as it comes: from left to right, wrapping, scrolling as a

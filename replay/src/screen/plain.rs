@@ -9,25 +9,38 @@ use unicode_width::UnicodeWidthChar;
 use super::LineFeed;
 use super::characters::{Class, classify};
 
-/// Appends the text of a line, given without its line feed, that begins in the first column of an empty row; gives the
-/// rows that it takes. `None`, and nothing is appended, when only the terminal can tell. `tabs` says whether the tab stops are those of a new terminal.
-pub fn cook(line: &[u8], cols: usize, feed: LineFeed, tabs: bool, out: &mut String) -> Option<usize> {
+/// Appends the text of a line, given without its line feed, that begins in the first column of an empty row with nothing
+/// below it; gives the rows that it takes. `None`, and nothing is appended, when only the terminal can tell. `tabs` says
+/// whether the tab stops are those of a new terminal.
+pub fn cook(line: &[u8], cols: usize, feed: LineFeed, tabs: bool, out: &mut Vec<u8>) -> Option<usize> {
     let body = match (line.strip_suffix(b"\r"), feed) {
         (Some(body), _) => body,
         (None, LineFeed::NewLine) => line,
         // The next line would begin below the end of this one.
         (None, LineFeed::Terminal) => return None,
     };
-    let text = std::str::from_utf8(body).ok()?;
-    if body.iter().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Some(push_rows(text, cols, out));
+    let start = out.len();
+    if push_still(body, out).is_some() {
+        return Some(end_rows(out, start, cols, None));
     }
+    out.truncate(start);
+    let text = std::str::from_utf8(body).ok()?;
     let mut row = Row::default();
     let mut rest = text;
     while let Some(ch) = rest.chars().next() {
+        let run = printable(rest.as_bytes());
+        if run > 0 {
+            row.put_all(rest.get(..run)?, cols)?;
+            rest = rest.get(run..)?;
+            continue;
+        }
+        if let Some(after) = silent(rest.as_bytes()) {
+            rest = rest.get(rest.len() - after.len()..)?;
+            continue;
+        }
         rest = &rest[ch.len_utf8()..];
         match ch {
-            '\u{1b}' => rest = row.sequence(rest)?,
+            '\u{1b}' => rest = row.sequence(rest, cols)?,
             '\r' => row.go(0, cols)?,
             '\u{8}' => row.go(if row.col == cols { cols.checked_sub(2)? } else { row.col.saturating_sub(1) }, cols)?,
             '\t' if row.col == cols || !tabs => return None,
@@ -39,22 +52,27 @@ pub fn cook(line: &[u8], cols: usize, feed: LineFeed, tabs: bool, out: &mut Stri
         }
     }
     if row.cells.len() > cols {
+        let above = (row.cells.len() - 1) / cols * cols;
         let text: String = row.cells.iter().collect();
-        return Some(push_rows(&text, cols, out));
+        out.extend_from_slice(text.as_bytes());
+        let wrapped: usize = row.cells.iter().take(above).map(|ch| ch.len_utf8()).sum();
+        return Some(end_rows(out, start, cols, Some((above, wrapped))));
     }
     let used = row.cells.iter().rposition(|ch| *ch != ' ').map_or(0, |last| last + 1);
-    out.extend(row.cells.iter().take(used));
+    let text: String = row.cells.iter().take(used).collect();
+    out.extend_from_slice(text.as_bytes());
     Some(1)
 }
 
-/// Whether any of these bytes of such a line writes or erases: all but colours and movements do.
+/// Whether any of these bytes of such a line writes or erases: all but movements and what is silent do.
 pub fn has_text(bytes: &[u8]) -> bool {
     let mut rest = bytes;
-    while let Some((first, after)) = rest.split_first() {
-        rest = match first {
-            b'\r' | b'\t' | 0x8 => after,
-            0x1b => match after.iter().position(u8::is_ascii_alphabetic).map(|end| after.split_at(end)) {
-                Some((_, [b'm', left @ ..])) => left,
+    while let [first, after @ ..] = rest {
+        rest = match (first, silent(rest)) {
+            (b'\r' | b'\t' | 0x8, _) => after,
+            (_, Some(after)) => after,
+            (0x1b, None) => match csi(after) {
+                Some((_, b'C' | b'D' | b'G', after)) => after,
                 _ => return true,
             },
             _ => return true,
@@ -63,20 +81,82 @@ pub fn has_text(bytes: &[u8]) -> bool {
     false
 }
 
-/// Text of one column a character, as rows joined again: blanks at the end go, but of the last row only, and of the row
-/// before it the one blank behind which a wide character might have stood.
-fn push_rows(text: &str, cols: usize, out: &mut String) -> usize {
-    let start = out.len();
-    let ascii = text.is_ascii();
-    let columns = if ascii { text.len() } else { text.chars().count() };
-    let above = columns.saturating_sub(1) / cols * cols;
-    let cut = if ascii { Some(above) } else { text.char_indices().nth(above).map(|(at, _)| at) };
-    let (wrapped, last) = text.split_at(cut.unwrap_or(0));
-    out.push_str(text);
-    let last = last.trim_end_matches(' ');
-    let kept = if last.is_empty() { wrapped.strip_suffix(' ').unwrap_or(wrapped) } else { wrapped };
-    out.truncate(start + kept.len() + last.len());
-    above / cols + 1
+/// Appends the text of a line that has only what prints in ASCII, and what is silent: nearly all lines, so this is quick.
+fn push_still(body: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let mut rest = body;
+    loop {
+        let (text, after) = rest.split_at(printable(rest));
+        out.extend_from_slice(text);
+        if after.is_empty() {
+            return Some(());
+        }
+        rest = silent(after)?;
+    }
+}
+
+/// How many bytes at the start print, in ASCII.
+fn printable(bytes: &[u8]) -> usize {
+    const WIDE: usize = 32;
+    // Without a branch a byte, so that the compiler takes many at once.
+    let any_other = |block: &[u8]| block.iter().fold(false, |any, byte| any | !matches!(byte, b' '..=b'~'));
+    let (blocks, tail) = bytes.as_chunks::<WIDE>();
+    let whole = blocks.iter().position(|block| any_other(block)).unwrap_or(blocks.len()) * WIDE;
+    let rest = bytes.get(whole..).unwrap_or(tail);
+    whole + rest.iter().position(|byte| !matches!(byte, b' '..=b'~')).unwrap_or(rest.len())
+}
+
+/// What follows something at the start that shows nothing, moves nothing, and has no effect on what is shown after it: a
+/// bell, colours, titles and other strings to the system, and modes of keys, mouse and cursor.
+fn silent(bytes: &[u8]) -> Option<&[u8]> {
+    match bytes {
+        // The character set that is there in any case: other ones are not for plain lines.
+        [0x07, after @ ..] | [0x1b, b'=' | b'>', after @ ..] | [0x1b, b'(', b'B', after @ ..] => Some(after),
+        [0x1b, b']', string @ ..] => match string.get(printable(string)..)? {
+            [0x07, after @ ..] | [0x1b, b'\\', after @ ..] => Some(after),
+            _ => None,
+        },
+        [0x1b, b'[', b'?', mode @ ..] => {
+            let end = mode.iter().position(|byte| !byte.is_ascii_digit())?;
+            let (mode, after) = mode.split_at(end);
+            let is_silent = matches!(
+                mode,
+                b"1" | b"12" | b"25" | b"1000" | b"1002" | b"1003" | b"1004" | b"1006" | b"2004" | b"2026"
+            );
+            match after {
+                [b'h' | b'l', after @ ..] if is_silent => Some(after),
+                _ => None,
+            }
+        }
+        [0x1b, sequence @ ..] => match csi(sequence)? {
+            (_, b'm', after) => Some(after),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Parameters, final byte and what follows of a control sequence, given after its escape.
+pub fn csi(bytes: &[u8]) -> Option<(&[u8], u8, &[u8])> {
+    let bytes = bytes.strip_prefix(b"[")?;
+    let end = bytes.iter().position(|byte| !matches!(byte, b'0'..=b':' | b';'))?;
+    let (parameters, rest) = bytes.split_at(end);
+    let (last, after) = rest.split_first()?;
+    Some((parameters, *last, after))
+}
+
+/// Ends text of one column a character, from `start`, as rows joined again, and gives how many: blanks at the end go, but of
+/// the last row only, and of the row before it the one blank behind which a wide character might have stood. `above` is how
+/// many characters stand in the rows before the last one, and how many bytes they are; in ASCII that is not needed.
+fn end_rows(out: &mut Vec<u8>, start: usize, cols: usize, above: Option<(usize, usize)>) -> usize {
+    let columns = out.len() - start;
+    let ascii = if columns <= cols { 0 } else { (columns - 1) / cols * cols };
+    let (above, wrapped) = above.unwrap_or((ascii, ascii));
+    let last = out.get(start + wrapped..).unwrap_or_default();
+    let blanks = last.iter().rev().take_while(|byte| **byte == b' ').count();
+    let is_blank_before = || out.get(start..start + wrapped).is_some_and(|rows| rows.ends_with(b" "));
+    let gone = blanks + usize::from(blanks == last.len() && is_blank_before());
+    out.truncate(out.len() - gone);
+    if above == 0 { 1 } else { above / cols + 1 }
 }
 
 /// The cells of a row that is being written; of several, as long as nothing goes back.
@@ -91,21 +171,33 @@ struct Row {
 }
 
 impl Row {
-    /// A colour, or an erasure to the right; the text after it.
-    fn sequence<'a>(&mut self, rest: &'a str) -> Option<&'a str> {
-        let rest = rest.strip_prefix('[')?;
-        let end = rest.find(|ch: char| !matches!(ch, '0'..=':' | ';'))?;
-        let (params, rest) = (&rest[..end], &rest[end..]);
-        if let Some(rest) = rest.strip_prefix('m') {
-            return Some(rest);
+    /// An erasure to the right, or a movement in the row; the text after it.
+    fn sequence<'a>(&mut self, rest: &'a str, cols: usize) -> Option<&'a str> {
+        let (parameters, last, after) = csi(rest.as_bytes())?;
+        let after = rest.get(rest.len() - after.len()..)?;
+        if let b'K' | b'J' = last {
+            // Below there is nothing to be erased.
+            if self.uneven || !matches!(parameters, b"" | b"0") {
+                return None;
+            }
+            self.moved = true;
+            self.cells.truncate(self.col);
+            return Some(after);
         }
-        let rest = rest.strip_prefix('K').filter(|_| matches!(params, "" | "0"))?;
-        if self.uneven {
+        let parameter = std::str::from_utf8(parameters).ok()?;
+        let n = if parameter.is_empty() { 0 } else { parameter.parse::<u16>().ok()? };
+        let n = usize::from(n.max(1));
+        if self.col == cols {
             return None;
         }
-        self.moved = true;
-        self.cells.truncate(self.col);
-        Some(rest)
+        let col = match last {
+            b'C' => self.col + n,
+            b'D' => self.col.saturating_sub(n),
+            b'G' => n - 1,
+            _ => return None,
+        };
+        self.go(col.min(cols - 1), cols)?;
+        Some(after)
     }
 
     /// The cursor goes to a column of this row.
@@ -116,6 +208,24 @@ impl Row {
         }
         self.moved = true;
         self.col = col;
+        Some(())
+    }
+
+    /// Text in ASCII.
+    fn put_all(&mut self, text: &str, cols: usize) -> Option<()> {
+        if self.col + text.len() > cols && (self.moved || self.uneven) || self.moved && self.uneven {
+            return None;
+        }
+        if self.uneven {
+            self.cells.extend(text.chars());
+        } else {
+            self.cells.resize(self.cells.len().max(self.col), ' ');
+            let over = text.len().min(self.cells.len() - self.col);
+            let (overwriting, behind) = text.split_at_checked(over)?;
+            self.cells.iter_mut().skip(self.col).zip(overwriting.chars()).for_each(|(cell, ch)| *cell = ch);
+            self.cells.extend(behind.chars());
+        }
+        self.col += text.len();
         Some(())
     }
 
@@ -148,9 +258,9 @@ mod tests {
     use super::{LineFeed, cook, has_text};
 
     fn cooked(line: &str, cols: usize) -> Option<(String, usize)> {
-        let mut out = String::new();
+        let mut out = Vec::new();
         let rows = cook(line.as_bytes(), cols, LineFeed::Terminal, true, &mut out)?;
-        Some((out, rows))
+        Some((String::from_utf8(out).unwrap(), rows))
     }
 
     #[test]
@@ -164,23 +274,40 @@ mod tests {
         assert_eq!(read("日本語\r"), Some(("日本語".into(), 1)));
         assert_eq!(read("0123456789012345678901\r"), Some(("0123456789012345678901".into(), 2)));
         assert_eq!(read("\r"), Some((String::new(), 1)));
+        assert_eq!(read("\x1b[?2004h\x1b]0;ada@web1: ~\x07$ \x1b(Bls\x07\x1b[?2004l\r"), Some(("$ ls".into(), 1)));
+        assert_eq!(read("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\\x1b=\x1b>\r"), Some(("link".into(), 1)));
+        assert_eq!(read("abcdef\x1b[2D\x1b[Jx\x1b[3Cy\x1b[2GB\r"), Some(("aBcdx   y".into(), 1)));
+        assert_eq!(read("é\x1b[31mü\r"), Some(("éü".into(), 1)));
     }
 
     #[test]
     fn what_needs_the_terminal_is_left_to_it() {
-        for line in
-            ["no return", "\x1b[2Aup\r", "\x1b]0;t\x07\r", "e\u{301}\r", "\u{202e}x\r", "bell\x07\r", "\x1b[1K\r"]
-        {
+        for line in [
+            "no return",
+            "\x1b[2Aup\r",
+            "\x1b]0;\u{e9}\x07\r",
+            "e\u{301}\r",
+            "\u{202e}x\r",
+            "\x1b[1K\r",
+            "\x1b[?7l\r",
+            "\x1b]0;never ended\r",
+            "\x1bP$q\x1b\\\r",
+            "\x1b(0\r",
+            "\x1b[1;2G\r",
+            "\x1b[2J\r",
+            "\x1b[?25h\x1b[",
+        ] {
             assert_eq!(cooked(line, 20), None, "{line:?}");
         }
         assert_eq!(cooked("日本語日本語\r", 5), None);
         assert_eq!(cooked("0123456\rx\r", 5), None);
-        assert_eq!(cook(b"\xff\r", 20, LineFeed::Terminal, true, &mut String::new()), None);
+        assert_eq!(cook(b"\xff\r", 20, LineFeed::Terminal, true, &mut Vec::new()), None);
     }
 
     #[test]
     fn colours_and_the_end_are_no_text() {
         assert!(!has_text(b"\x1b[0m\r") && !has_text(b"\r") && !has_text(b""));
+        assert!(!has_text(b"\x1b]0;title\x07\x1b[2C\x07\x1b[?25l"));
         assert!(has_text(b"\x1b[0mx\r") && has_text(b" ") && has_text(b"\x1b[K"));
     }
 }

@@ -74,6 +74,7 @@ impl Leaving {
     /// No row follows; says whether that ends a line.
     pub(super) fn end(&mut self) -> bool {
         let inside = std::mem::take(&mut self.inside);
+        self.blank = false;
         if inside {
             self.text.push('\n');
         }

@@ -54,6 +54,8 @@ pub struct Watch {
     resizing: bool,
     /// Whether the tab stops are those of a new terminal.
     pub usual_tabs: bool,
+    /// Whether something may have changed how text is written: wrapping, inserting, margins, character sets.
+    pub bent: bool,
     pub full: FullScreen,
 }
 
@@ -85,6 +87,7 @@ impl Watch {
             skip: 0,
             resizing: false,
             usual_tabs: true,
+            bent: false,
             full: FullScreen::default(),
         }
     }
@@ -290,6 +293,20 @@ impl Observer for Watch {
         if matches!(function, Function::Hts | Function::Tbc(_) | Function::Ctc(_)) {
             self.usual_tabs = false;
         }
+        self.bent |= matches!(
+            function,
+            Function::Decset(_)
+                | Function::Decrst(_)
+                | Function::Sm(_)
+                | Function::Rm(_)
+                | Function::Decstbm(..)
+                | Function::Gzd4(_)
+                | Function::G1d4(_)
+                | Function::So
+                | Function::Si
+                | Function::Decrc
+                | Function::Scorc
+        );
         if !primary {
             if matches!(function, Function::Print(_) | Function::Rep(_)) {
                 self.full.drawing = Some((row, self.print_ms));

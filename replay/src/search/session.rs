@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use hansard_schemas::cast::{Code, Event, EventData, Gap, GapWhat};
+use hansard_schemas::cast::{Code, Events, Gap, GapWhat};
 
 use super::Pattern;
 use super::typed::Typed;
@@ -101,9 +101,9 @@ pub fn search(recording: &mut Recording, wanted: &Wanted, progress: &dyn Fn(u64)
         open: Vec::new(),
         found: Found::default(),
     };
-    let visited = recording.visit(&mut |_: &[u8], events: Vec<Event>| {
+    let visited = recording.visit(&mut |_: &[u8], events: &Events| {
         let before = search.found.bytes;
-        events.iter().for_each(|event| search.event(event));
+        events.iter().for_each(|(time_ms, code, data)| search.event(time_ms, code, data));
         progress(search.found.bytes - before);
         if search.is_full() { Err(Full) } else { Ok(()) }
     });
@@ -131,34 +131,34 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn event(&mut self, event: &Event) {
-        match (event.code, &event.data) {
-            (Code::Output | Code::Error, EventData::Bytes(raw)) if !self.wanted.input => {
-                let stream = if event.code == Code::Output { Stream::Output } else { Stream::Error };
+    fn event(&mut self, time_ms: u64, code: Code, raw: &[u8]) {
+        match code {
+            Code::Output | Code::Error if !self.wanted.input => {
+                let stream = if code == Code::Output { Stream::Output } else { Stream::Error };
                 self.found.bytes += raw.len() as u64;
                 for piece in raw.chunks(PIECE) {
-                    self.lines.write(stream, piece, event.time_ms, &mut self.batch);
+                    self.lines.write(stream, piece, time_ms, &mut self.batch);
                     if self.batch.text.len() > BATCH || self.batch.full.len() > FULL_SCREEN {
                         self.look();
                     }
                 }
             }
-            (Code::Input, EventData::Bytes(raw)) => {
+            Code::Input => {
                 self.found.has_input = true;
                 if self.wanted.input {
                     self.found.bytes += raw.len() as u64;
                     let mut ended = Vec::new();
-                    self.typed.push(raw, event.time_ms, &mut ended);
+                    self.typed.push(raw, time_ms, &mut ended);
                     self.typed_lines(ended);
                 }
             }
-            (Code::Resize, EventData::Text(size)) => {
-                if let Ok(size) = size.parse() {
-                    self.lines.resize(size, event.time_ms, &mut self.batch);
+            Code::Resize => {
+                if let Some(size) = std::str::from_utf8(raw).ok().and_then(|size| size.parse().ok()) {
+                    self.lines.resize(size, time_ms, &mut self.batch);
                 }
             }
-            (Code::Gap, EventData::Text(data)) => {
-                let missing = match Gap::parse(data).map(|gap| gap.what) {
+            Code::Gap => {
+                let missing = match Gap::parse(&String::from_utf8_lossy(raw)).map(|gap| gap.what) {
                     Ok(GapWhat::Clock | GapWhat::Time) => false,
                     Ok(GapWhat::Input) => self.wanted.input,
                     Ok(GapWhat::Output | GapWhat::Error) => !self.wanted.input,

@@ -109,7 +109,7 @@ fn the_events_of_a_recording_are_given_segment_by_segment() {
     fs::write(session.path(&world, 1), &session.segments[2].bytes).unwrap();
     let mut seen = 0;
     let error = recording.visit(&mut |_, events| {
-        seen += events.len();
+        seen += events.iter().count();
         Ok::<_, hansard_replay::report::Failure>(())
     });
     assert!(error.is_err());
@@ -122,7 +122,7 @@ fn the_events_of_a_recording_are_given_segment_by_segment() {
     let mut raw = Vec::new();
     recording
         .visit(&mut |_, events| {
-            raw.extend(events);
+            raw.extend(events.to_vec());
             Ok::<_, hansard_replay::report::Failure>(())
         })
         .map_err(hansard_replay::report::Failure::from)

@@ -1,6 +1,7 @@
 //! Writing event lines. The hot path of a recorder: no allocation per event, and text is copied in runs between the
 //! characters that must be escaped.
 
+use crate::cast::string::escape;
 use crate::cast::{Code, INTERVAL_MAX_MS};
 use crate::{exact, limits};
 
@@ -117,65 +118,4 @@ fn push_decimal(out: &mut Vec<u8>, n: u64) {
         push_decimal(out, n / 10);
     }
     out.push(digit(n));
-}
-
-/// 0 for bytes that stand for themselves, else what follows the backslash; `u` for four hex digits.
-const ESCAPE: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = b'u';
-        byte += 1;
-    }
-    table[0x08] = b'b';
-    table[0x09] = b't';
-    table[0x0a] = b'n';
-    table[0x0c] = b'f';
-    table[0x0d] = b'r';
-    table[0x22] = b'"';
-    table[0x5c] = b'\\';
-    table
-};
-
-/// Appends `text` as the inside of a JSON string (CAST-4).
-fn escape(out: &mut Vec<u8>, text: &[u8]) {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (plain, special) = rest.split_at(plain_prefix(rest));
-        out.extend_from_slice(plain);
-        rest = special;
-        // Carriage return and line feed come together.
-        while let Some((&byte, after)) = rest.split_first() {
-            match ESCAPE[usize::from(byte)] {
-                0 => break,
-                b'u' => {
-                    let low = b"0123456789abcdef"[usize::from(byte & 15)];
-                    out.extend_from_slice(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), low]);
-                }
-                letter => out.extend_from_slice(&[b'\\', letter]),
-            }
-            rest = after;
-        }
-    }
-}
-
-/// How many bytes at the start need no escape.
-fn plain_prefix(text: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = ONES << 7;
-    let (words, rest) = text.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // The classic test for a byte below n: subtracting borrows into its high bit. A borrow can only falsify bytes
-        // above the first true one, and only the first is used.
-        let below_space = word.wrapping_sub(ONES * 0x20);
-        let quote = (word ^ (ONES * 0x22)).wrapping_sub(ONES);
-        let backslash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
-        let special = (below_space | quote | backslash) & !word & HIGHS;
-        if special != 0 {
-            return at * 8 + special.trailing_zeros() as usize / 8;
-        }
-    }
-    let tail = rest.iter().position(|byte| ESCAPE[usize::from(*byte)] != 0).unwrap_or(rest.len());
-    words.len() * 8 + tail
 }

@@ -7,11 +7,12 @@ mod encode;
 mod gap;
 mod header;
 mod read;
+mod string;
 
 pub use encode::Encoder;
 pub use gap::{Gap, GapWhat, GapWhy};
 pub use header::{CastHeader, Term};
-pub use read::{Event, EventData, LineReader};
+pub use read::{Event, EventData, Events, LineReader};
 
 use std::fmt;
 use std::str::FromStr;

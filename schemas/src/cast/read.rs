@@ -2,6 +2,7 @@
 //!
 //! It takes what the seal has authenticated and still trusts none of it: any bytes give events or an error.
 
+use crate::cast::string::unescape;
 use crate::cast::{CastHeader, Code, INTERVAL_MAX_MS, Size};
 use crate::session::Streams;
 use crate::{Digest, Error, Result, exact, json, limits};
@@ -24,6 +25,53 @@ pub enum EventData {
     Bytes(Vec<u8>),
     /// Of all others.
     Text(String),
+}
+
+/// Events in order, their data in one piece: what many events are read into without an allocation for each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Events {
+    data: Vec<u8>,
+    list: Vec<Item>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Item {
+    time_ms: u64,
+    code: Code,
+    /// Where its data ends; it begins where that of the one before ends.
+    end: usize,
+}
+
+impl Events {
+    /// Time, code and data of each: exact bytes of the streams, valid UTF-8 of all others.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, Code, &[u8])> {
+        let starts = std::iter::once(0).chain(self.list.iter().map(|item| item.end));
+        starts.zip(&self.list).map(|(start, item)| (item.time_ms, item.code, &self.data[start..item.end]))
+    }
+
+    /// Each as a thing of its own.
+    pub fn to_vec(&self) -> Vec<Event> {
+        let data = |code: Code, data: &[u8]| match code.is_stream() {
+            true => EventData::Bytes(data.to_vec()),
+            false => EventData::Text(String::from_utf8_lossy(data).into_owned()),
+        };
+        self.iter().map(|(time_ms, code, raw)| Event { time_ms, code, data: data(code, raw) }).collect()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Event time of the last one.
+    pub fn last_ms(&self) -> Option<u64> {
+        self.list.last().map(|item| item.time_ms)
+    }
+
+    fn clear(&mut self) {
+        self.data.clear();
+        self.list.clear();
+    }
 }
 
 /// Reads the lines of one segment, block by block. After an error it is of no more use.
@@ -57,8 +105,15 @@ impl LineReader {
 
     /// Reads the lines of one block: whole lines, or nothing.
     pub fn push(&mut self, block: &[u8]) -> Result<Vec<Event>> {
-        let mut events: Vec<Event> = Vec::new();
-        // Whether the line before, in this block, can have a `b` line; its text until that is known.
+        let mut events = Events::default();
+        self.read(block, &mut events)?;
+        Ok(events.to_vec())
+    }
+
+    /// As [`LineReader::push`], into `events`, in place of what they were.
+    pub fn read(&mut self, block: &[u8], events: &mut Events) -> Result<()> {
+        events.clear();
+        // Whether the line before, in this block, can have a `b` line; where the text of that line begins.
         let mut open = None;
         let mut rest = block;
         while !rest.is_empty() {
@@ -74,54 +129,61 @@ impl LineReader {
                 self.expect = Expect::Any;
                 continue;
             }
-            let (interval_ms, code, data) = parse(line)?;
+            let (interval_ms, code, inside) = parse(line)?;
             if self.expect == Expect::Size && code != Code::Resize {
                 return Err(bad("the first line of the segment is not a size"));
             }
             self.expect = Expect::Any;
+            let start = events.data.len();
+            unescape(inside, &mut events.data).map_err(|why| bad(format!("data: {why}")))?;
             if code == Code::Exact {
-                let text: String = open.take().ok_or_else(|| bad("exact bytes of nothing"))?;
+                let open: usize = open.take().ok_or_else(|| bad("exact bytes of nothing"))?;
                 if interval_ms != 0 {
                     return Err(bad("exact bytes at another time"));
                 }
-                self.stream(&mut events, exact::join(&text, &data)?)?;
+                let raw = exact::join(valid(&events.data[open..start])?, valid(&events.data[start..])?)?;
+                events.data.truncate(open);
+                events.data.extend_from_slice(&raw);
+                if let Some(item) = events.list.last_mut() {
+                    item.end = events.data.len();
+                }
+                self.stream(events, open)?;
                 continue;
             }
-            if let Some(text) = open.take() {
-                self.stream(&mut events, text.into_bytes())?;
+            if let Some(open) = open.take() {
+                self.stream(events, open)?;
             }
             self.time_ms = self
                 .time_ms
                 .checked_add(interval_ms)
                 .filter(|time| *time <= limits::JSON_INTEGER)
                 .ok_or_else(|| bad("event time over 2^53 - 1"))?;
-            let data = match code {
-                Code::Other(_) | Code::Exact => continue,
-                Code::Output | Code::Input | Code::Error => {
-                    open = Some(data);
-                    EventData::Bytes(Vec::new())
+            match code {
+                Code::Other(_) | Code::Exact => {
+                    events.data.truncate(start);
+                    continue;
                 }
+                Code::Output | Code::Input | Code::Error => open = Some(start),
                 Code::Resize | Code::Exit | Code::Gap | Code::Marker => {
-                    check_text(code, &data)?;
-                    EventData::Text(data)
+                    check_text(code, valid(&events.data[start..])?)?;
                 }
-            };
-            events.push(Event { time_ms: self.time_ms, code, data });
+            }
+            events.list.push(Item { time_ms: self.time_ms, code, end: events.data.len() });
         }
-        if let Some(text) = open {
-            self.stream(&mut events, text.into_bytes())?;
+        if let Some(open) = open {
+            self.stream(events, open)?;
         }
-        Ok(events)
+        Ok(())
     }
 
-    /// Puts the raw bytes into the event that waits for them, the last one.
-    fn stream(&mut self, events: &mut [Event], raw: Vec<u8>) -> Result<()> {
-        if raw.len() > limits::EVENT_RAW {
-            return Err(Error::Limit { what: "raw bytes of an event", limit: limits::EVENT_RAW as u64 });
-        }
-        if let Some(event) = events.last_mut() {
-            self.counts.add(event.code, 1, raw.len() as u64);
-            event.data = EventData::Bytes(raw);
+    /// All bytes of the last event, a stream's that begin at `start`, are known; what follows it may be there already.
+    fn stream(&mut self, events: &mut Events, start: usize) -> Result<()> {
+        if let Some(item) = events.list.last_mut() {
+            let len = item.end - start;
+            if len > limits::EVENT_RAW {
+                return Err(Error::Limit { what: "raw bytes of an event", limit: limits::EVENT_RAW as u64 });
+            }
+            self.counts.add(item.code, 1, len as u64);
         }
         Ok(())
     }
@@ -147,24 +209,24 @@ impl LineReader {
     }
 }
 
-/// `[I, "C", "D"]` (CAST-2).
-fn parse(line: &[u8]) -> Result<(u64, Code, String)> {
+/// `[I, "C", "D"]` (CAST-2), with `D` as it stands there.
+fn parse(line: &[u8]) -> Result<(u64, Code, &[u8])> {
     let form = || bad("the form is [0.000, \"o\", \"…\"]");
     let line = line.strip_prefix(b"[").and_then(|l| l.strip_suffix(b"]")).ok_or_else(form)?;
     let comma = memchr::memchr(b',', line).ok_or_else(form)?;
     let (interval, rest) = line.split_at(comma);
     let interval_ms = parse_interval(interval)?;
     let (letter, data) = match rest {
-        [b',', b' ', b'"', letter, b'"', b',', b' ', data @ ..] => (*letter, data),
+        [b',', b' ', b'"', letter, b'"', b',', b' ', b'"', data @ .., b'"'] => (*letter, data),
         _ => return Err(form()),
     };
     let code = Code::from_char(char::from(letter)).ok_or_else(|| bad("its code is not a lower-case letter"))?;
-    // The parser skips white space around the string; there must be none.
-    if data.len() < 2 || !data.starts_with(b"\"") || !data.ends_with(b"\"") {
-        return Err(form());
-    }
-    let data = serde_json::from_slice(data).map_err(|e| bad(format!("data: {e}")))?;
     Ok((interval_ms, code, data))
+}
+
+/// What was unescaped is UTF-8.
+fn valid(text: &[u8]) -> Result<&str> {
+    std::str::from_utf8(text).map_err(|_| bad("data: not UTF-8"))
 }
 
 fn parse_interval(text: &[u8]) -> Result<u64> {

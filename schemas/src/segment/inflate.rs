@@ -40,8 +40,8 @@ impl Inflate {
         self.ended
     }
 
-    /// The text of block `block`: whole lines.
-    pub fn block(&mut self, data: &[u8], block: u64) -> Result<Vec<u8>> {
+    /// The text of block `block`, whole lines, in place of what `text` was.
+    pub fn block(&mut self, data: &[u8], block: u64, text: &mut Vec<u8>) -> Result<()> {
         let bad = |why: String| Error::BadBlock { block, why };
         let seen = data.len().min(MAGIC.len() - self.magic);
         if data[..seen] != MAGIC[self.magic..self.magic + seen] {
@@ -50,7 +50,7 @@ impl Inflate {
         self.magic += seen;
 
         let mut input = InBuffer::around(data);
-        let mut text = Vec::new();
+        text.clear();
         let guess = (data.len() * RATIO).clamp(*STEP.start(), *STEP.end());
         loop {
             if self.ended && input.pos() < data.len() {
@@ -63,7 +63,7 @@ impl Inflate {
             let room = limits::BLOCK_LINES + 1 - text.len();
             text.reserve_exact(text.len().max(guess).min(room));
             let at = text.len();
-            let hint = self.decoder.run(&mut input, &mut OutBuffer::around_pos(&mut text, at)).map_err(|e| {
+            let hint = self.decoder.run(&mut input, &mut OutBuffer::around_pos(text, at)).map_err(|e| {
                 if e.to_string().starts_with(WINDOW) {
                     Error::Limit { what: "zstd window", limit: 1 << limits::ZSTD_WINDOW_LOG }
                 } else {
@@ -82,6 +82,6 @@ impl Inflate {
         if text.last().is_some_and(|byte| *byte != b'\n') {
             return Err(bad("it does not end at the end of a line".into()));
         }
-        Ok(text)
+        Ok(())
     }
 }

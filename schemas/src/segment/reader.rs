@@ -85,6 +85,12 @@ impl<'a> Reader<'a> {
 
     /// The next block of event lines; `None` at the end.
     pub fn next_block(&mut self) -> Result<Option<Block>> {
+        let mut lines = Vec::new();
+        Ok(self.read_block(&mut lines)?.map(|position| Block { position, lines }))
+    }
+
+    /// As [`Reader::next_block`], into `lines`, in place of what they were; gives the block's position.
+    pub fn read_block(&mut self, lines: &mut Vec<u8>) -> Result<Option<u64>> {
         if self.ended {
             return Ok(None);
         }
@@ -111,15 +117,15 @@ impl<'a> Reader<'a> {
         // BLK-3: the footer and nothing else has the last-block byte.
         match *kind {
             KIND_LINES if !last => {
-                let lines = self.inflate.block(data, self.block)?;
-                self.lines += memchr::memchr_iter(b'\n', &lines).count() as u64;
+                self.inflate.block(data, self.block, lines)?;
+                self.lines += memchr::memchr_iter(b'\n', lines).count() as u64;
                 self.block += 1;
-                Ok(Some(Block { position: frame.position, lines }))
+                Ok(Some(frame.position))
             }
             KIND_FOOTER if last => {
                 self.footer = Some(Footer::parse(data)?);
                 self.block += 1;
-                self.next_block()
+                self.read_block(lines)
             }
             KIND_LINES => Err(bad("the last block holds no footer".into())),
             KIND_FOOTER => Err(bad("a footer before the last block".into())),
