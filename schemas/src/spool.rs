@@ -19,6 +19,8 @@ pub const CHAIN: &str = "chain";
 pub const CHAIN_ASIDE: &str = "chain.";
 /// What must be known of a session whose recorder is gone: an [`About`].
 pub const ABOUT: &str = "about.json";
+/// The last word of the type of the event that a session has started.
+pub const STARTED: &str = "started";
 /// Entries in one file of a chain's log. Some MiB: small enough to read whole.
 pub const LOG_ENTRIES: u64 = 4_096;
 
@@ -98,16 +100,16 @@ pub struct About {
 }
 
 impl About {
-    /// Reads the chain, and whether there is a session at all: what a reader of the spool needs. `Err` says what is wrong.
-    pub fn chain_of(bytes: &[u8]) -> Result<(ChainId, bool), String> {
-        #[derive(Deserialize)]
-        struct Part {
-            chain: ChainId,
-            #[serde(default)]
-            notice: bool,
-        }
-        let part: Part = json::parse(bytes)?;
-        Ok((part.chain, !part.notice))
+    /// Reads the document. `Err` says what is wrong.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        json::parse(bytes)
+    }
+
+    /// The name of the event that the session has started, which its recorder writes a while after.
+    pub fn started(&self) -> Option<EventName> {
+        let who = self.who.as_ref().filter(|_| !self.notice)?;
+        let (kind, user) = (who.kind.as_str(), who.user_or_uid());
+        Some(EventName::new(&self.chain, Some(who.session), who.started, kind, &who.host, &user, STARTED))
     }
 }
 

@@ -12,13 +12,12 @@ use hansard_schemas::Digest;
 use hansard_schemas::chain::{Entry, Kind};
 use hansard_schemas::event::{self, Checkpoint, Event, Named, Started, Stopped, Summary, What, Who};
 use hansard_schemas::names::EventName;
-use hansard_schemas::spool::{event_file, waiting_event};
+use hansard_schemas::spool::{STARTED, event_file, waiting_event};
 
 use super::file::replace;
 use super::session_dir::{About, OUTCOME, SessionDir, read_head};
 use crate::host_chain::HostChain;
 
-const STARTED: &str = "started";
 const STOPPED: &str = "stopped";
 
 /// An event that waits.

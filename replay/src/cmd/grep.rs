@@ -14,7 +14,6 @@ use std::thread;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::grep_print::Printer;
-use super::wall::Wall;
 use crate::catalog::Listed;
 use crate::cli::Grep;
 use crate::context::Context;
@@ -22,6 +21,7 @@ use crate::desk::{Desk, range};
 use crate::report::{self, Exit, Failure, Outcome, note};
 use crate::search::Pattern;
 use crate::search::session::{Found, Wanted, search};
+use crate::wall::Wall;
 
 /// A session that was searched.
 pub(super) struct Searched {

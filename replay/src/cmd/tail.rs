@@ -17,7 +17,6 @@ use crate::cli::Tail;
 use crate::context::Context;
 use crate::desk::Desk;
 use crate::follow::{Arrived, ChainWatch, FollowError, Follower, Pace, Reader, Shown, State, running};
-use crate::known::Standing;
 use crate::play::{self, PlayError, Update};
 use crate::report::{Exit, Failure, Outcome, json_line, note};
 
@@ -31,10 +30,8 @@ pub fn run(context: &Context, args: &Tail) -> Outcome {
     let desk = context.desk(&args.store, &args.keys, &TimeRange::default())?;
     let listed = if args.id == "latest" { latest(&desk)? } else { desk.find(&args.id)? };
     if let Some((chain, standing)) = listed.witness.and_then(|chain| Some((chain, desk.seen.standings.get(&chain)?))) {
-        match standing {
-            Standing::Unpinned { first: true } => note(&format!("UNPINNED: chain {chain} is seen for the first time")),
-            standing => standing.refusal(chain).map_or(Ok(()), Err)?,
-        }
+        let host = desk.chains.get(chain).and_then(|chain| Some(chain.host()?.0)).unwrap_or_default();
+        standing.admit(chain, host, false)?.iter().for_each(|text| note(text));
     }
     let identities = context.identities(&args.keys)?.into();
     let follower = Follower::new(desk.store.clone(), listed.session.clone(), identities, context.viewing(&args.keys)?);

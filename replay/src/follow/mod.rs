@@ -16,7 +16,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
 use hansard_schemas::cast::Event;
 use hansard_schemas::chain::{Chain, Kind};
 use hansard_schemas::keys::Identities;
@@ -34,6 +33,7 @@ use crate::evidence::{Chains, Evidence, Object, check_unless, segment};
 use crate::recording::{self, Recording, RecordingError};
 use crate::report::{Failure, note};
 use crate::viewing::Viewing;
+use crate::wall;
 
 /// FORMAT.md, section 8: the newest statement that a session runs counts for this long.
 const RUNNING: Duration = Duration::from_secs(180);
@@ -87,9 +87,7 @@ pub struct Arrived {
 impl Arrived {
     /// When something was, by the clock of the host.
     pub fn wall(&self, at_ms: u64) -> Timestamp {
-        let since = i64::try_from(at_ms.saturating_sub(self.offset_ms)).unwrap_or(0);
-        let time = TimeDelta::try_milliseconds(since).and_then(|since| self.start.time().checked_add_signed(since));
-        time.map_or(self.start, Timestamp::new)
+        wall::after(self.start, at_ms.saturating_sub(self.offset_ms)).unwrap_or(self.start)
     }
 
     /// When its last event was.

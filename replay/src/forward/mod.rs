@@ -29,7 +29,6 @@ use crate::cli::Filter;
 use crate::cmd::play::shape;
 use crate::context::Context;
 use crate::follow::{self, ChainWatch, FollowError, Follower, Pace, Reader, Shown, running};
-use crate::known::Standing;
 use crate::report::{Exit, Failure, Outcome, note, print};
 use crate::viewing::Viewing;
 
@@ -331,12 +330,9 @@ impl Forwarder<'_> {
     /// The first segment is there: whose session is it, and is it asked for. False when it is not.
     fn begin(&mut self, sending: &mut Sending) -> Result<bool, Trouble> {
         if let Some((chain, host)) = sending.follower.witness().filter(|(chain, _)| !self.trusted.contains(chain)) {
-            match self.job.context.standing(chain, &host).map_err(Trouble::Session)? {
-                Standing::Unpinned { first: true } => {
-                    note(&format!("UNPINNED: chain {chain} of host {host} is seen for the first time"));
-                }
-                standing => standing.refusal(chain).map_or(Ok(()), |refusal| Err(Trouble::Session(refusal)))?,
-            }
+            let standing = self.job.context.standing(chain, &host).map_err(Trouble::Session)?;
+            let said = standing.admit(chain, &host, false).map_err(Trouble::Session)?;
+            said.iter().for_each(|text| note(text));
             self.trusted.insert(chain);
         }
         let Some(recording) = sending.follower.recording() else { return Ok(true) };

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use hansard_schemas::names::SegmentName;
-use hansard_schemas::spool::{ABOUT, About, SESSIONS, SegmentFile, event_file, waiting_event};
+use hansard_schemas::spool::{ABOUT, About, SESSIONS, STARTED, SegmentFile, event_file, waiting_event};
 use hansard_schemas::{SessionId, limits};
 use rustix::fs::FileType;
 
@@ -61,8 +61,8 @@ impl SpoolStore {
             return Ok(chain16.clone());
         }
         let chain16 = match read(root, &format!("{SESSIONS}/{session}/{ABOUT}"), None, ABOUT_MAX) {
-            Ok(bytes) => match About::chain_of(&bytes) {
-                Ok((chain, is_session)) => is_session.then(|| chain.short()),
+            Ok(bytes) => match About::parse(&bytes) {
+                Ok(about) => (!about.notice).then(|| about.chain.short()),
                 Err(_) => return Ok(None),
             },
             // It is written a moment after its folder, and goes with it.
@@ -85,7 +85,16 @@ impl SpoolStore {
     /// The events that wait in a session's folder: name in a store, key, length of the document.
     fn events_in(root: &OwnedFd, session: SessionId, range: &TimeRange, found: &mut Vec<EventPart>) -> Result<()> {
         let folder = format!("{SESSIONS}/{session}");
-        for name in regular(list(root, &folder)?).filter(|name| event_file(name).is_some()) {
+        let files: Vec<String> = regular(list(root, &folder)?).collect();
+        let events = files.iter().filter_map(|name| Some((name, event_file(name)?.1)));
+        // Its document is not there yet; that it has started is, for a listing.
+        if events.clone().all(|(_, word)| word != STARTED) {
+            let key = format!("{folder}/{ABOUT}");
+            let about = read(root, &key, None, ABOUT_MAX).ok().and_then(|bytes| About::parse(&bytes).ok());
+            let name = about.and_then(|about| about.started()).filter(|name| range.contains_event(name));
+            found.extend(name.map(|name| EventPart { name, key, bytes: 0 }));
+        }
+        for (name, _) in events {
             let key = format!("{folder}/{name}");
             // One that everybody has by now has gone; one that does not parse is none.
             let Ok(bytes) = read(root, &key, None, EVENT_FILE) else { continue };
@@ -200,9 +209,12 @@ impl Store for SpoolStore {
     }
 
     fn read_event(&self, part: &EventPart) -> Result<Vec<u8>> {
+        let gone = || SinkError::NotThere { name: part.key.clone() };
+        if part.key.ends_with(ABOUT) {
+            return Err(gone());
+        }
         let bytes = read(&self.opened()?, &part.key, None, EVENT_FILE)?;
-        let gone = |_| SinkError::NotThere { name: part.key.clone() };
-        waiting_event(&bytes).map(|(_, document)| document.to_vec()).map_err(gone)
+        waiting_event(&bytes).map(|(_, document)| document.to_vec()).map_err(|_| gone())
     }
 
     /// What else lies in a spool is its recorder's business.
