@@ -86,7 +86,7 @@ impl Followers {
         Self(vec![of(s3, &tail), of(kafka, &tail), forward(s3, "s3.json"), forward(kafka, "kafka.json")])
     }
 
-    /// Each saw every line, both times that it was shown, in order, and was told why for a while none came.
+    /// Each saw every line, both times that it was shown, in order, and was told why none came for a while.
     fn assert_saw(self, lines: usize) {
         let last = format!("line {lines} of the session");
         for (n, mut follower) in self.0.into_iter().enumerate() {
@@ -101,7 +101,10 @@ impl Followers {
             let numbers: Vec<usize> = seen.iter().filter_map(number).collect();
             let expected: Vec<usize> = (1..=lines).flat_map(|n| [n, n]).collect();
             assert_eq!(numbers, expected, "follower {n}: {said}");
-            assert!(said.contains("the store does not answer, and is asked again"), "follower {n}: {said}");
+            // The client of Kafka waits by itself, and longer than the short form of this test.
+            let of_s3 = n % 2 == 0;
+            let told = said.contains("the store does not answer, and is asked again");
+            assert!(told || (!of_s3 && outage() < SOON * 2), "follower {n}: {said}");
         }
     }
 }
@@ -118,7 +121,13 @@ fn followed(what: &str, is_followed: bool, down: impl Fn(&Mortal), up: impl Fn(&
     let mut typist = Typist::at(&scene.shipped);
     typist.lines_for(INTERVAL);
     wait_first_segment(&scene.bucket, "p");
-    let mut followers = is_followed.then(|| Followers::of(&scene));
+    let mut followers = is_followed.then(|| {
+        for place in [&scene.s3, &scene.kafka] {
+            let show = || scene.shipped.replay(place, &["show", "latest"]).output();
+            wait_until("a first segment can be read", SOON, || (code(&show()) == 0).then_some(()));
+        }
+        Followers::of(&scene)
+    });
     for follower in followers.iter_mut().flat_map(|followers| &mut followers.0) {
         follower.expect("line 1 of the session", SOON);
     }
