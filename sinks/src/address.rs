@@ -73,8 +73,8 @@ impl Address {
                 .into())
         })?;
         let scheme = Scheme::ALL.into_iter().find(|scheme| scheme.as_str() == word).ok_or_else(|| {
-            bad("unknown kind of address: file:, s3:, kafka:, to read from spool: and, for events, http: and https: are the \
-                 kinds there are"
+            bad("unknown kind of address: file:, s3: and kafka: are the kinds there are; spool: to read from, http: and \
+                 https: for events"
                 .into())
         })?;
         let rest = rest.strip_prefix("//").ok_or_else(|| bad(format!("write {word}:// with two slashes")))?;

@@ -12,13 +12,13 @@ Runs until it is stopped. Sessions that run are followed from their beginning, n
 each segment is verified and opened here, with the reviewer's identity, and never on the hosts. What
 leaves is the text of the screen in the clear: send it only where that may be read.
 
-Lines are `TIME HOST USER SESSION LINE`, names encoded as in a store; over a network syslog has the names
-in fields of their own, in /dev/log they are part of the text. A line is sent when the cursor has
-passed it, with the time of the host's clock, to a second. The state file holds how far each session was
-sent, and nothing that was shown: a restart goes on there. Each line is sent at least once; those of the
-last round may come twice after a crash. Objects that reach the store more than two days after their
-session began are not looked for. A log stream is made where it is missing, its group is not; lines in one
-request are in the order of their times. A session that is refused is named on standard error and left out.
+Lines are `TIME HOST USER SESSION LINE`, names encoded as in a store; over a network syslog has the
+names in fields of their own. A line is sent when the cursor has passed it, with the time of the
+host's clock, to a second. The state file holds how far each session was sent, and nothing that was
+shown: a restart goes on there. Each line is sent at least once; those of the last round may come
+twice after a crash. Objects that reach the store more than two days after their session began are
+not looked for. A session that is refused is named on standard error and left out. A log stream of
+CloudWatch is made where it is missing, its group is not.
 
 Examples:
   hansard-replay forward --json | vector
