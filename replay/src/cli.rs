@@ -138,7 +138,8 @@ pub enum Verb {
 /// Where to read from.
 #[derive(Debug, Clone, Default, Args)]
 pub struct StoreArgs {
-    /// Read from this store: file:///absolute/path, or a name from the configuration
+    /// Read from this store: file:///absolute/path, s3://BUCKET/PREFIX, kafka://HOST:PORT/PREFIX, a recorder's
+    /// spool:///path, or a name from the configuration
     #[arg(long, value_name = "URL", env = "HANSARD_FROM")]
     pub from: Option<String>,
 }

@@ -18,7 +18,6 @@ use crate::cli::{Filter, Selection};
 use crate::context::Seen;
 use crate::evidence::{Chains, Evidence, examine};
 use crate::kept::Kept;
-use crate::known::Standing;
 use crate::recording::{self, Recording};
 use crate::report::{Exit, Failure, Outcome, note};
 use crate::viewing::Viewing;
@@ -136,15 +135,8 @@ impl Desk {
         if let Some((chain, standing)) =
             evidence.chain.and_then(|chain| Some((chain, self.seen.standings.get(&chain)?)))
         {
-            match standing.refusal(chain) {
-                Some(refusal) if !force => return Err(refusal),
-                Some(refusal) => notes.push(refusal.message),
-                None => {}
-            }
-            if *standing == (Standing::Unpinned { first: true }) {
-                let host = evidence.judgement.host.as_deref().unwrap_or_default();
-                notes.push(format!("UNPINNED: chain {chain} of host {host} is seen for the first time"));
-            }
+            let host = evidence.judgement.host.as_deref().unwrap_or_default();
+            notes.extend(standing.admit(chain, host, force)?);
         }
         let faults: Vec<String> = evidence.judgement.faults.iter().map(ToString::to_string).collect();
         if evidence.is_refused() && !force {

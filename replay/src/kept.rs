@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hansard_sinks::{ChainPart, EventPart, Foreign, Part, Result, SessionRef, Store, TimeRange};
+use hansard_sinks::{ChainPart, EventPart, Foreign, Growing, Part, Result, SessionRef, Store, TimeRange};
 
 /// Most bytes of segments that are kept; what is more is asked for again.
 const MOST: u64 = 16 << 20;
@@ -93,5 +93,13 @@ impl Store for Kept {
 
     fn foreign(&self) -> Result<Vec<Foreign>> {
         self.store.foreign()
+    }
+
+    fn is_passage(&self) -> bool {
+        self.store.is_passage()
+    }
+
+    fn growing(&self, session: &SessionRef, number: u32) -> Result<Option<Growing>> {
+        self.store.growing(session, number)
     }
 }

@@ -105,6 +105,18 @@ impl Standing {
         }
     }
 
+    /// What has to be said before anything of this chain is shown; `Err` refuses that, unless it is forced.
+    pub fn admit(&self, chain: ChainId, host: &str, force: bool) -> Result<Option<String>, Failure> {
+        match self.refusal(chain) {
+            Some(refusal) if !force => Err(refusal),
+            Some(refusal) => Ok(Some(refusal.message)),
+            None => {
+                let first = *self == Self::Unpinned { first: true };
+                Ok(first.then(|| format!("UNPINNED: chain {chain} of host {host} is seen for the first time")))
+            }
+        }
+    }
+
     /// The refusal of a second chain.
     pub fn refusal(&self, chain: ChainId) -> Option<Failure> {
         let Self::Second { host, other } = self else { return None };

@@ -29,3 +29,4 @@ pub mod search;
 pub mod story;
 pub mod timeline;
 pub mod viewing;
+pub mod wall;

@@ -19,6 +19,7 @@ pub mod names;
 pub mod seal;
 pub mod segment;
 pub mod session;
+pub mod spool;
 pub mod verdict;
 
 pub use error::{Error, Outcome, Result};

@@ -17,10 +17,14 @@ const COMMON: [&str; 2] = ["required", "interval"];
 pub enum Scheme {
     /// A directory; as a place for events only, a file of NDJSON.
     File,
+    /// A recorder's spool, to read from.
+    Spool,
     /// A bucket of an S3-compatible store.
     S3,
     /// Topics of a Kafka-compatible broker.
     Kafka,
+    /// A stream of CloudWatch Logs, for lines of text.
+    CloudWatch,
     /// A webhook, plain.
     Http,
     /// A webhook, over TLS.
@@ -28,14 +32,16 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    const ALL: [Self; 5] = [Self::File, Self::S3, Self::Kafka, Self::Http, Self::Https];
+    const ALL: [Self; 7] = [Self::File, Self::Spool, Self::S3, Self::Kafka, Self::CloudWatch, Self::Http, Self::Https];
 
     /// The word before the colon.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::File => "file",
+            Self::Spool => "spool",
             Self::S3 => "s3",
             Self::Kafka => "kafka",
+            Self::CloudWatch => "cloudwatch",
             Self::Http => "http",
             Self::Https => "https",
         }
@@ -67,7 +73,8 @@ impl Address {
                 .into())
         })?;
         let scheme = Scheme::ALL.into_iter().find(|scheme| scheme.as_str() == word).ok_or_else(|| {
-            bad("unknown kind of address: file:, s3:, kafka: and, for events, http: and https: are the kinds there are"
+            bad("unknown kind of address: file:, s3: and kafka: are the kinds there are; spool: to read from, http: and \
+                 https: for events"
                 .into())
         })?;
         let rest = rest.strip_prefix("//").ok_or_else(|| bad(format!("write {word}:// with two slashes")))?;

@@ -145,6 +145,22 @@ fn class_of(error: &io::Error) -> Class {
     }
 }
 
+/// An error and its causes in one line, each said once.
+#[cfg(feature = "remote")]
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        next = cause.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Class, SinkError};

@@ -5,6 +5,10 @@
 //! traits fit a directory, a bucket and a topic. Nothing here seals, opens or judges; names are all that is read.
 
 pub mod address;
+#[cfg(feature = "remote")]
+mod aws;
+#[cfg(feature = "remote")]
+pub mod cloudwatch;
 pub mod conformance;
 mod error;
 pub mod events;
@@ -20,6 +24,7 @@ pub mod probe;
 mod runtime;
 #[cfg(feature = "remote")]
 pub mod s3;
+pub mod spool;
 pub mod webhook;
 
 use std::ops::Range;
@@ -155,6 +160,15 @@ pub struct Part {
     pub bytes: u64,
 }
 
+/// A segment that is still being written: whole blocks, perhaps a part of one, perhaps what closes it.
+#[derive(Debug, Clone)]
+pub struct Growing {
+    /// Its number.
+    pub number: u32,
+    /// What there is of it.
+    pub bytes: Vec<u8>,
+}
+
 /// One lifecycle event in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventPart {
@@ -228,4 +242,16 @@ pub trait Store: Send + Sync {
     /// What lies in the store and is none of these: names that do not parse, links,
     /// directories where files belong, what cannot be listed.
     fn foreign(&self) -> Result<Vec<Foreign>>;
+
+    /// Whether segments only pass through here on their way to where they are kept, as in a recorder's spool: those that
+    /// come before the first one here are elsewhere then, and not missing.
+    fn is_passage(&self) -> bool {
+        false
+    }
+
+    /// A segment that is still being written, where it can be seen: in a passage. It is sealed as all are, and nobody has
+    /// signed it yet.
+    fn growing(&self, _session: &SessionRef, _number: u32) -> Result<Option<Growing>> {
+        Ok(None)
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::address::{Address, Scheme};
 use crate::events::AsObjects;
 use crate::ndjson::NdjsonSink;
-use crate::{EventSink, Result, Sink, Store, file};
+use crate::{EventSink, Result, Sink, Store, file, spool};
 #[cfg(feature = "remote")]
 use crate::{kafka, s3, webhook::WebhookSink};
 
@@ -21,6 +21,8 @@ pub fn open_sink(address: &Address) -> Result<Arc<dyn Sink>> {
         Scheme::Kafka => Ok(Arc::new(kafka::KafkaSink::open(address)?)),
         #[cfg(not(feature = "remote"))]
         Scheme::S3 | Scheme::Kafka => Err(left_out(address)),
+        Scheme::Spool => Err(address.bad("a spool is read from: its recorder alone writes there")),
+        Scheme::CloudWatch => Err(lines_only(address)),
         Scheme::Http | Scheme::Https => Err(address.bad("a webhook takes events only: give it with --notify")),
     }
 }
@@ -29,12 +31,14 @@ pub fn open_sink(address: &Address) -> Result<Arc<dyn Sink>> {
 pub fn open_store(address: &Address) -> Result<Arc<dyn Store>> {
     match address.scheme() {
         Scheme::File => Ok(Arc::new(file::FileStore::open(address)?)),
+        Scheme::Spool => Ok(Arc::new(spool::SpoolStore::open(address)?)),
         #[cfg(feature = "remote")]
         Scheme::S3 => Ok(Arc::new(s3::S3Store::open(address)?)),
         #[cfg(feature = "remote")]
         Scheme::Kafka => Ok(Arc::new(kafka::KafkaStore::open(address)?)),
         #[cfg(not(feature = "remote"))]
         Scheme::S3 | Scheme::Kafka => Err(left_out(address)),
+        Scheme::CloudWatch => Err(lines_only(address)),
         Scheme::Http | Scheme::Https => Err(address.bad("nothing can be read from a webhook")),
     }
 }
@@ -47,8 +51,12 @@ pub fn open_notify(address: &Address) -> Result<Arc<dyn EventSink>> {
         Scheme::Http | Scheme::Https => Ok(Arc::new(WebhookSink::open(address)?)),
         #[cfg(not(feature = "remote"))]
         Scheme::Http | Scheme::Https => Err(left_out(address)),
-        Scheme::S3 | Scheme::Kafka => Ok(Arc::new(AsObjects(open_sink(address)?))),
+        Scheme::S3 | Scheme::Kafka | Scheme::Spool | Scheme::CloudWatch => Ok(Arc::new(AsObjects(open_sink(address)?))),
     }
+}
+
+fn lines_only(address: &Address) -> crate::SinkError {
+    address.bad("a log stream takes lines of text, and nothing else: `hansard-replay forward --to`")
 }
 
 #[cfg(not(feature = "remote"))]

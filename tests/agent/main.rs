@@ -12,6 +12,7 @@ mod commands;
 mod connections;
 mod escapes;
 mod events;
+mod following;
 mod from_root;
 mod kills;
 mod limits;

@@ -11,6 +11,7 @@
 pub mod call;
 pub mod clock;
 pub mod home;
+pub mod lines;
 pub mod namespace;
 pub mod process;
 pub mod programs;

@@ -10,6 +10,7 @@
 mod bad_input;
 mod events;
 mod everywhere;
+mod forwarding;
 mod intruders;
 mod lagging;
 mod loss_window;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hansard_tests::call::{code, said};
+use hansard_tests::lines::Lines;
 use hansard_tests::servers::bucket::Bucket;
 use hansard_tests::servers::daemon::Server;
 use hansard_tests::servers::kafka::Kafka;
@@ -72,13 +73,64 @@ impl Scene {
     }
 }
 
+/// Reviewers who follow the session, from each server one who watches and one who sends lines on.
+struct Followers(Vec<Lines>);
+
+impl Followers {
+    fn of(scene: &Scene) -> Self {
+        let of = |place: &str, args: &[&str]| Lines::start(&scene.shipped.replay(place, args));
+        let tail = ["tail", "--lines", "--last", "1000", "--interval", "0.5"];
+        let state = |name: &str| scene.shipped.home.join(name).display().to_string();
+        let forward = |place: &str, name: &str| of(place, &["forward", "--interval", "0.5", "--state", &state(name)]);
+        let (s3, kafka) = (&*scene.s3, &*scene.kafka);
+        Self(vec![of(s3, &tail), of(kafka, &tail), forward(s3, "s3.json"), forward(kafka, "kafka.json")])
+    }
+
+    /// Each saw every line, both times that it was shown, in order, and was told why none came for a while.
+    fn assert_saw(self, lines: usize) {
+        let last = format!("line {lines} of the session");
+        for (n, mut follower) in self.0.into_iter().enumerate() {
+            // By the terminal, and by the program.
+            follower.expect_times(&last, 2, LONG);
+            if n >= 2 {
+                follower.terminate();
+            }
+            let (seen, status, said) = follower.end();
+            assert_eq!(status, Some(0), "{said}");
+            let number = |line: &String| line.split_once("line ")?.1.strip_suffix(" of the session")?.parse().ok();
+            let numbers: Vec<usize> = seen.iter().filter_map(number).collect();
+            let expected: Vec<usize> = (1..=lines).flat_map(|n| [n, n]).collect();
+            assert_eq!(numbers, expected, "follower {n}: {said}");
+            // The client of Kafka waits by itself, and longer than the short form of this test.
+            let of_s3 = n % 2 == 0;
+            let told = said.contains("the store does not answer, and is asked again");
+            assert!(told || (!of_s3 && outage() < SOON * 2), "follower {n}: {said}");
+        }
+    }
+}
+
 /// Types through an outage of some of the servers and checks what every place holds in the end.
 fn through(what: &str, down: impl Fn(&Mortal), up: impl Fn(&Mortal)) {
+    followed(what, false, down, up);
+}
+
+/// The same, with reviewers who follow the session meanwhile.
+fn followed(what: &str, is_followed: bool, down: impl Fn(&Mortal), up: impl Fn(&Mortal)) {
     let mortal = mortal();
     let scene = scene(&mortal, "");
     let mut typist = Typist::at(&scene.shipped);
     typist.lines_for(INTERVAL);
     wait_first_segment(&scene.bucket, "p");
+    let mut followers = is_followed.then(|| {
+        for place in [&scene.s3, &scene.kafka] {
+            let show = || scene.shipped.replay(place, &["show", "latest"]).output();
+            wait_until("a first segment can be read", SOON, || (code(&show()) == 0).then_some(()));
+        }
+        Followers::of(&scene)
+    });
+    for follower in followers.iter_mut().flat_map(|followers| &mut followers.0) {
+        follower.expect("line 1 of the session", SOON);
+    }
     down(&mortal);
     typist.lines_for(outage());
     let before = segments(&in_directory(&scene.shipped.home.join("store"))).len();
@@ -89,9 +141,13 @@ fn through(what: &str, down: impl Fn(&Mortal), up: impl Fn(&Mortal)) {
     let shown = typist.terminal.bytes();
     wait_shown(&scene.shipped, &scene.places(), &shown);
     typist.assert_never_waited(what);
+    let lines = typist.echoes.len();
     let shown = typist.leave();
     assert_eq!(scene.shipped.waiting(), 0, "something waits in the spool");
     scene.assert_same_everywhere(&mortal.kafka, &shown);
+    if let Some(followers) = followers {
+        followers.assert_saw(lines);
+    }
 }
 
 #[test]
@@ -106,8 +162,9 @@ fn kafka_is_killed_and_comes_back() {
 
 #[test]
 fn both_are_killed_and_come_back() {
-    through(
+    followed(
         "both killed",
+        true,
         |m| {
             m.s3.kill();
             m.kafka.kill();

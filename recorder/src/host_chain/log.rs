@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hansard_schemas::chain::Entry;
-
-/// Entries in one file. Some MiB: small enough to read whole.
-const PER_FILE: u64 = 4_096;
+use hansard_schemas::spool::{LOG_ENTRIES as PER_FILE, log_first, log_name};
 
 /// How the last file was found.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +46,7 @@ impl Log {
     }
 
     fn file(&self, seq: u64) -> PathBuf {
-        self.dir.join(format!("{:012}.log", seq - seq % PER_FILE))
+        self.dir.join(log_name(seq))
     }
 
     fn tail(&self) -> Option<Tail> {
@@ -72,7 +70,7 @@ impl Log {
 
     fn last_file(&self) -> io::Result<Option<u64>> {
         let names = std::fs::read_dir(&self.dir)?.flatten();
-        Ok(names.filter_map(|e| e.file_name().to_str()?.strip_suffix(".log")?.parse().ok()).max())
+        Ok(names.filter_map(|e| log_first(e.file_name().to_str()?)).max())
     }
 
     /// Counts what was appended behind `known`, and cuts a torn line off.

@@ -17,6 +17,7 @@ use hansard_schemas::chain::{self, Entry, Head, Kind, Part};
 use hansard_schemas::chain_state::{self, State};
 use hansard_schemas::ids::BootId;
 use hansard_schemas::seal::SigningKey;
+use hansard_schemas::spool::{CHAIN, CHAIN_ASIDE};
 use hansard_schemas::{ChainId, SessionId, Timestamp, limits};
 use rustix::process::getuid;
 
@@ -49,7 +50,7 @@ fn now() -> Timestamp {
 impl HostChain {
     /// Opens the chain, or begins one. A changed machine id begins a new one; the old is kept beside, to be delivered.
     pub fn open(spool: &Spool, host: &Host) -> Result<Self, Failure> {
-        let dir = spool.root().join("chain");
+        let dir = spool.root().join(CHAIN);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(io("make", &dir))?;
         let state = StateFile::lock(&dir)?;
         let log = Log::new(&dir);
@@ -60,7 +61,7 @@ impl HostChain {
             match genesis.map(|entry| entry.kind) {
                 Some(Kind::Genesis { machine, .. }) if machine == host.machine => {}
                 Some(_) => {
-                    let aside = spool.root().join(format!("chain.{}", entry.chain.short()));
+                    let aside = spool.root().join(format!("{CHAIN_ASIDE}{}", entry.chain.short()));
                     std::fs::rename(&dir, &aside).map_err(io("put aside the chain of another machine in", &dir))?;
                     drop(state);
                     return Self::open(spool, host);
@@ -93,7 +94,7 @@ impl HostChain {
         let mut chains = vec![Self::open(spool, host)?];
         let root = spool.root();
         for entry in std::fs::read_dir(root).map_err(io("list", root))?.flatten() {
-            if entry.file_name().to_str().is_some_and(|name| name.starts_with("chain.")) {
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(CHAIN_ASIDE)) {
                 let dir = entry.path();
                 let state = StateFile::lock(&dir)?;
                 if let Some(last) = state.read()? {

@@ -12,12 +12,12 @@ use hansard_schemas::Digest;
 use hansard_schemas::chain::{Entry, Kind};
 use hansard_schemas::event::{self, Checkpoint, Event, Named, Started, Stopped, Summary, What, Who};
 use hansard_schemas::names::EventName;
+use hansard_schemas::spool::{STARTED, event_file, waiting_event};
 
 use super::file::replace;
 use super::session_dir::{About, OUTCOME, SessionDir, read_head};
 use crate::host_chain::HostChain;
 
-const STARTED: &str = "started";
 const STOPPED: &str = "stopped";
 
 /// An event that waits.
@@ -47,11 +47,9 @@ pub fn list(dir: &Path) -> io::Result<Vec<Waiting>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
-        let stem = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".event"));
-        let Some((number, word)) = stem.and_then(|stem| stem.split_once('-')) else { continue };
-        if let (6.., Ok(number)) = (number.len(), number.parse()) {
-            found.push(Waiting { number, word: word.to_owned(), path });
-        }
+        let event = path.file_name().and_then(|name| event_file(name.to_str()?));
+        let Some((number, word)) = event.map(|(number, word)| (number, word.to_owned())) else { continue };
+        found.push(Waiting { number, word, path });
     }
     found.sort();
     Ok(found)
@@ -61,9 +59,7 @@ impl Waiting {
     /// Reads it.
     pub fn read(&self) -> io::Result<Sendable> {
         let text = std::fs::read(&self.path)?;
-        let mut lines = text.split(|byte| *byte == b'\n');
-        let (name, json) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
-        let name = EventName::parse(&String::from_utf8_lossy(name)).map_err(io::Error::other)?;
+        let (name, json) = waiting_event(&text).map_err(io::Error::other)?;
         let event = Event::parse(json).map_err(io::Error::other)?;
         Ok(Sendable { name, id: event.id, json: json.to_vec() })
     }

@@ -8,40 +8,17 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use hansard_schemas::event::{Named, Who};
-use hansard_schemas::ids::BootId;
-use hansard_schemas::{ChainId, Digest, SessionId};
+use hansard_schemas::event::Named;
+pub use hansard_schemas::spool::About;
+use hansard_schemas::spool::{ABOUT, SegmentFile as SegmentName};
+use hansard_schemas::{Digest, SessionId};
 use rustix::fs::{FlockOperation, flock};
-use serde::{Deserialize, Serialize};
 
 use super::file::{replace, replace_loosely};
 
 /// The file that says how the session ended, written before the chain says it: a word, and where its recorder saw the end
 /// a second line with all that is known of it.
 pub const OUTCOME: &str = "outcome";
-
-/// What `ship` must know of a session whose recorder is gone. Readable by the owner of the spool only: an event sink's
-/// address can be its secret.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct About {
-    /// The chain that holds its `start`.
-    pub chain: ChainId,
-    /// Sequence number of that entry.
-    pub start_seq: u64,
-    /// The boot it ran in.
-    pub boot: BootId,
-    /// Addresses of its sinks.
-    pub sinks: Vec<String>,
-    /// Addresses of its event sinks, complete.
-    #[serde(default)]
-    pub notify: Vec<String>,
-    /// What its events say of it; none of a session that was begun before there were any.
-    #[serde(default)]
-    pub who: Option<Who>,
-    /// There is no session: the folder carries an event and nothing else.
-    #[serde(default)]
-    pub notice: bool,
-}
 
 /// What a file of the folder is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,12 +102,12 @@ impl SessionDir {
 
     /// Writes `about.json`, durably.
     pub fn write_about(&self, about: &About) -> io::Result<()> {
-        replace(&self.path.join("about.json"), &serde_json::to_vec(about).map_err(io::Error::other)?)
+        replace(&self.path.join(ABOUT), &serde_json::to_vec(about).map_err(io::Error::other)?)
     }
 
     /// Reads `about.json`; `None` where there is none (the crash was before the `start` entry).
     pub fn read_about(&self) -> io::Result<Option<About>> {
-        match std::fs::read(self.path.join("about.json")) {
+        match std::fs::read(self.path.join(ABOUT)) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
@@ -169,16 +146,12 @@ pub fn list_segments(dir: &Path) -> io::Result<Vec<SegmentFile>> {
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
         let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
-        let (form, number) = if let Some(stem) = name.strip_suffix(".journal") {
-            (Form::Journal, stem)
-        } else if let Some((number, _)) = name.strip_suffix(".hseg").and_then(|stem| stem.split_once('-')) {
-            (Form::Closed, number)
-        } else {
-            continue;
+        let (form, number) = match SegmentName::parse(name) {
+            Some(SegmentName::Journal(number)) => (Form::Journal, number),
+            Some(SegmentName::Closed(number, _)) => (Form::Closed, number),
+            None => continue,
         };
-        if let (6, Ok(number)) = (number.len(), number.parse()) {
-            found.push(SegmentFile { number, form, path });
-        }
+        found.push(SegmentFile { number, form, path });
     }
     found.sort();
     Ok(found)

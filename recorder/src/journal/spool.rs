@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 
 use hansard_schemas::SessionId;
+use hansard_schemas::spool::SESSIONS;
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 
 use super::file::sync_dir;
@@ -26,7 +27,7 @@ impl Spool {
     /// Makes the directory where it is missing, and tries lock, write and sync in it.
     pub fn open(root: &Path) -> Result<Self, Failure> {
         let hint = "give another directory with --spool, on a local file system that you may write";
-        let sessions = root.join("sessions");
+        let sessions = root.join(SESSIONS);
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -101,7 +102,7 @@ impl Spool {
 
     /// Folder of the sessions' folders.
     pub fn sessions(&self) -> PathBuf {
-        self.root.join("sessions")
+        self.root.join(SESSIONS)
     }
 
     /// Ids of all sessions that have a folder, oldest first.

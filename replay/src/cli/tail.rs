@@ -10,7 +10,8 @@ const TAIL_EXAMPLES: &str = "\
 On a terminal the screen is drawn as it is, and the status line says how far behind it is; q leaves.
 With --lines or --json, or when standard output is not a terminal, lines of text are printed, each
 when the cursor has passed it; what full-screen programs draw is left out. A recorder ships every few
-seconds, so what is shown is that much late. Every segment is verified before it is shown.
+seconds, so what is shown is that much late. Every segment is verified before it is shown; in a
+recorder's spool the one that is being written is shown too, and verified when it is signed.
 
 Exit status: 0 when the session ended as it should, 1 when it fell silent, was interrupted or is
 refused.
@@ -18,6 +19,7 @@ refused.
 Examples:
   hansard-replay tail
   hansard-replay tail 9f3c --interval 1
+  hansard-replay tail --from spool:///var/lib/hansard/spool
   hansard-replay tail 9f3c -n 50 --lines | grep -i error";
 
 /// `tail`

@@ -20,7 +20,6 @@ use crate::cli::{Export, Form, Stream};
 use crate::context::Context;
 use crate::desk::Desk;
 use crate::forms::bundle::{Bundle, agree};
-use crate::forms::events::wall;
 use crate::forms::frames::{BYTES_MAX, Frames, TooLarge};
 use crate::forms::guide::{self, Guide};
 use crate::forms::page::{self, About};
@@ -32,6 +31,7 @@ use crate::recording::{Recording, RecordingError};
 use crate::report::{Exit, Failure, Outcome, note};
 use crate::screen::Stream as Shown;
 use crate::timeline::{SourceError, Timeline};
+use crate::wall;
 
 /// Exports a session.
 pub fn run(context: &Context, args: &Export) -> Outcome {
@@ -165,7 +165,8 @@ fn svg(recording: Recording, args: &Export) -> Outcome {
         timeline.step().map_err(source)?;
     }
     let started = header.as_ref().map(|header| header.hansard.started);
-    let time = started.and_then(|started| wall(started, at_ms)).map(|time| format!("  {time}")).unwrap_or_default();
+    let time =
+        started.and_then(|started| wall::after(started, at_ms)).map(|time| format!("  {time}")).unwrap_or_default();
     let host = header.as_ref().map(|header| format!("  {}", safe(&header.hansard.host))).unwrap_or_default();
     let lines = vec![format!("{session}{host}"), format!("at {} of {}{time}", clock(at_ms), clock(end_ms))];
     let picture = still::svg(timeline.screen(), &Caption { lines, doubts: doubts.map(|doubts| safe(&doubts)) });

@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::grep_print::Printer;
-use super::wall::Wall;
 use crate::catalog::Listed;
 use crate::cli::Grep;
 use crate::context::Context;
@@ -20,6 +19,7 @@ use crate::parallel;
 use crate::report::{self, Exit, Failure, Outcome, note};
 use crate::search::Pattern;
 use crate::search::session::{Found, Wanted, search};
+use crate::wall::Wall;
 
 /// A session that was searched.
 pub(super) struct Searched {

@@ -7,10 +7,10 @@ use hansard_schemas::names::safe;
 use serde_json::json;
 
 use super::grep::Searched;
-use super::wall::clock;
 use crate::cli::Grep;
 use crate::report::json_line;
 use crate::search::session::{Match, Place, Wanted};
+use crate::wall::clock;
 
 const BOLD_RED: &str = "\u{1b}[1;31m";
 const MAGENTA: &str = "\u{1b}[35m";

@@ -15,7 +15,6 @@ pub mod tail;
 pub mod timeline;
 pub mod verify;
 mod verify_file;
-mod wall;
 
 use crate::cli::{Cli, Verb};
 use crate::context::Context;

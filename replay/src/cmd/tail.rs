@@ -16,8 +16,7 @@ use crate::catalog::Listed;
 use crate::cli::Tail;
 use crate::context::Context;
 use crate::desk::Desk;
-use crate::follow::{ChainWatch, FollowError, Follower, Pace, Reader, Shown, State, running};
-use crate::known::Standing;
+use crate::follow::{Arrived, ChainWatch, FollowError, Follower, Pace, Reader, Shown, State, running};
 use crate::play::{self, PlayError, Update};
 use crate::report::{Exit, Failure, Outcome, json_line, note};
 
@@ -31,15 +30,14 @@ pub fn run(context: &Context, args: &Tail) -> Outcome {
     let desk = context.desk(&args.store, &args.keys, &TimeRange::default())?;
     let listed = if args.id == "latest" { latest(&desk)? } else { desk.find(&args.id)? };
     if let Some((chain, standing)) = listed.witness.and_then(|chain| Some((chain, desk.seen.standings.get(&chain)?))) {
-        match standing {
-            Standing::Unpinned { first: true } => note(&format!("UNPINNED: chain {chain} is seen for the first time")),
-            standing => standing.refusal(chain).map_or(Ok(()), Err)?,
-        }
+        let host = desk.chains.get(chain).and_then(|chain| Some(chain.host()?.0)).unwrap_or_default();
+        standing.admit(chain, host, false)?.iter().for_each(|text| note(text));
     }
     let identities = context.identities(&args.keys)?.into();
     let follower = Follower::new(desk.store.clone(), listed.session.clone(), identities, context.viewing(&args.keys)?);
+    let pace = Pace::of(&*desk.store, args.interval);
     drop(desk);
-    let mut tail = Following { follower, watch: ChainWatch::default(), pace: Pace::new(args.interval), away: None };
+    let mut tail = Following { follower, watch: ChainWatch::default(), pace, away: None };
     let ended = if args.lines || args.json || !io::stdout().is_terminal() {
         lines(&mut tail, args)?
     } else {
@@ -98,6 +96,14 @@ impl Following {
         }
     }
 
+    /// What comes next: a segment, or what is new of the one that is still written.
+    fn take(&mut self) -> Result<Option<Arrived>, FollowError> {
+        match self.follower.take()? {
+            None => self.follower.ahead(),
+            arrived => Ok(arrived),
+        }
+    }
+
     fn pass(&mut self, error: FollowError) -> Outcome<()> {
         match error {
             FollowError::Refused(failure) | FollowError::Untold(failure) => Err(failure),
@@ -129,7 +135,7 @@ fn lines(tail: &mut Following, args: &Tail) -> Outcome<State> {
         let mut shown = Vec::new();
         let mut end = None;
         loop {
-            match tail.follower.take() {
+            match tail.take() {
                 Ok(Some(arrived)) => {
                     let shape = tail.follower.recording().map(shape);
                     let reader = match (&mut reader, shape) {
@@ -189,7 +195,7 @@ fn lines(tail: &mut Following, args: &Tail) -> Outcome<State> {
             told.clone_from(&tail.away);
         }
         let wait = tail.pace.after(news);
-        thread::sleep(if tail.follower.given() == 0 { wait.min(BEGINNING) } else { wait });
+        thread::sleep(if tail.follower.next() == 0 { wait.min(BEGINNING) } else { wait });
     }
 }
 
@@ -262,7 +268,7 @@ fn feed_screen(tail: &mut Following, send: &SyncSender<Update>) -> Outcome<State
             return Ok(State::Open);
         }
         loop {
-            match tail.follower.take() {
+            match tail.take() {
                 Ok(Some(arrived)) => {
                     let end = arrived.end();
                     if send.send(Update::Events(arrived.events, end)).is_err() {

@@ -11,12 +11,12 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::play::shape;
-use super::wall::{Wall, clock};
 use crate::cli::Timeline;
 use crate::context::Context;
 use crate::recording::Recording;
 use crate::report::{Exit, Failure, Outcome, json_line, note};
 use crate::story::{Command, Entry, Story, Teller, What};
+use crate::wall::{Wall, clock};
 
 /// Tells what happened.
 pub fn run(context: &Context, args: &Timeline) -> Outcome {

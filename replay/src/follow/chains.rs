@@ -10,8 +10,9 @@ use hansard_sinks::{ChainPart, Class, SinkError, Store};
 
 use crate::evidence::Chains;
 
-/// How often a chain is looked at while nothing asks for it sooner: it tells of what is open once a minute.
-const EVERY: Duration = Duration::from_secs(15);
+/// How often a chain is looked at while nothing asks for it sooner: it tells of what is open once a minute, and that counts
+/// for three. Each look is a listing, for every host that is followed.
+const EVERY: Duration = Duration::from_secs(30);
 
 /// The chains that are watched.
 #[derive(Debug, Default)]

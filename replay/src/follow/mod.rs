@@ -2,27 +2,30 @@
 //!
 //! Everything is judged as `evidence` judges it, but every object is read and checked once. What contradicts what is
 //! signed ends the following. What is signed for and not here yet is waited for: a store shows objects in the order in
-//! which they arrive, and segments are given out in the order of their numbers. Not for showing (`cmd::tail`, `forward`),
+//! which they arrive, and segments are given out in the order of their numbers. In a recorder's spool segments come and
+//! go: those that have gone are said and passed over, and the one that is being written is seen growing (`ahead`). Not for showing (`cmd::tail`, `forward`),
 //! and not for waiting: callers ask when they see fit, as [`Pace`] says.
 
+mod ahead;
 mod chains;
 mod pace;
 mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
 use hansard_schemas::cast::Event;
 use hansard_schemas::chain::{Chain, Kind};
 use hansard_schemas::keys::Identities;
 use hansard_schemas::names::safe;
 use hansard_schemas::segment::TrailerKind;
 use hansard_schemas::verdict::{Fault, SegmentFact, Summary, Verdict, judge};
-use hansard_schemas::{ChainId, Digest, Error, SessionId, Timestamp};
+use hansard_schemas::{ChainId, Digest, Error, PublicKey, SessionId, Timestamp};
 use hansard_sinks::{Class, SessionRef, SinkError, Store};
 
+use self::ahead::{Ahead, Expected};
 pub use self::chains::ChainWatch;
 pub use self::pace::Pace;
 pub use self::shown::{Reader, Shown};
@@ -30,6 +33,7 @@ use crate::evidence::{Chains, Evidence, Object, check_unless, segment};
 use crate::recording::{self, Recording, RecordingError};
 use crate::report::{Failure, note};
 use crate::viewing::Viewing;
+use crate::wall;
 
 /// FORMAT.md, section 8: the newest statement that a session runs counts for this long.
 const RUNNING: Duration = Duration::from_secs(180);
@@ -76,14 +80,14 @@ pub struct Arrived {
     /// Wall clock of the host at its beginning, and the event time there.
     start: Timestamp,
     offset_ms: u64,
+    /// The segments before it that had left a spool before they could be read.
+    pub left: Option<Range<u32>>,
 }
 
 impl Arrived {
     /// When something was, by the clock of the host.
     pub fn wall(&self, at_ms: u64) -> Timestamp {
-        let since = i64::try_from(at_ms.saturating_sub(self.offset_ms)).unwrap_or(0);
-        let time = TimeDelta::try_milliseconds(since).and_then(|since| self.start.time().checked_add_signed(since));
-        time.map_or(self.start, Timestamp::new)
+        wall::after(self.start, at_ms.saturating_sub(self.offset_ms)).unwrap_or(self.start)
     }
 
     /// When its last event was.
@@ -121,6 +125,13 @@ pub struct Follower {
     recording: Option<Recording>,
     /// The segments that were given out.
     given: Vec<Digest>,
+    /// Number of the one that comes after them.
+    next: u32,
+    ahead: Ahead,
+    /// In a spool, the lowest segment that was there at the last look.
+    lowest: Option<u32>,
+    /// Segments that are no longer in the spool, and were not given out.
+    gone: Vec<u32>,
     /// Event time at the end of the last of them, and whether it was closed by recovery.
     reached: Option<(u64, bool)>,
     /// What is signed for and not here.
@@ -144,6 +155,10 @@ impl Follower {
             recipients: BTreeSet::new(),
             recording: None,
             given: Vec::new(),
+            next: 0,
+            ahead: Ahead::default(),
+            lowest: None,
+            gone: Vec::new(),
             reached: None,
             late: Vec::new(),
             verdict: None,
@@ -168,9 +183,9 @@ impl Follower {
         Some((evidence.chain?, evidence.judgement.host.clone().unwrap_or_default()))
     }
 
-    /// How many segments were given out.
-    pub fn given(&self) -> usize {
-        self.given.len()
+    /// Number of the segment that is given out next; 0 while none was.
+    pub fn next(&self) -> u32 {
+        self.next
     }
 
     /// How it stands, by the last [`Follower::poll`].
@@ -182,7 +197,8 @@ impl Follower {
     pub fn word(&self) -> String {
         let verdict = self.verdict.as_ref().map_or_else(|| "nothing is there yet".into(), ToString::to_string);
         let late = self.late.iter().map(|fault| format!("; not here yet: {fault}"));
-        safe(&std::iter::once(verdict).chain(late).collect::<String>())
+        let left = (!self.gone.is_empty()).then(|| format!("; {} segments had left the spool before", self.gone.len()));
+        safe(&std::iter::once(verdict).chain(late).chain(left).collect::<String>())
     }
 
     /// Looks for what is new. True if a segment came.
@@ -190,7 +206,8 @@ impl Follower {
         // The chain before the segments: what it names is then here, unless it is late.
         let store = Arc::clone(&self.store);
         let before = self.facts.len();
-        let mut chains = watch.look(&*store, &self.session.chain16, false)?;
+        // In a spool it costs nothing, and tells that the session has ended when its files go.
+        let mut chains = watch.look(&*store, &self.session.chain16, store.is_passage())?;
         self.gather()?;
         let news = self.facts.len() > before;
         // The end comes with the last segment, the start with the first, and a verdict should not be older than it must.
@@ -204,8 +221,7 @@ impl Follower {
     /// The next segment in order, if it came. What was given out is never looked at again.
     pub fn take(&mut self) -> Result<Option<Arrived>, FollowError> {
         let at = self.given.len();
-        let hole =
-            self.late.iter().filter_map(|fault| if let Fault::Missing(n) = fault { Some(*n) } else { None }).min();
+        let hole = self.late.iter().filter_map(missing).min();
         let Some(recording) = &mut self.recording else { return Ok(None) };
         let Some((number, Some(segment))) = recording.segment(at) else { return Ok(None) };
         if hole.is_some_and(|hole| hole < number) {
@@ -213,26 +229,77 @@ impl Follower {
         }
         let (start, offset_ms, digest, recovered) =
             (segment.start, segment.offset_ms, segment.digest, segment.recovered);
-        if let Some((end, was_recovered)) = self.reached.filter(|(end, _)| *end != offset_ms)
+        let wrong = |error| FollowError::from(RecordingError::Content { segment: number, error });
+        let before = self.next..number;
+        let mut left = self.gone.iter().any(|gone| before.contains(gone)).then_some(before);
+        if let Some((end, was_recovered)) = self.reached.filter(|(end, _)| *end != offset_ms && left.is_none())
             && !(was_recovered && offset_ms > end)
         {
-            let error = Error::Altered(format!("it begins at {offset_ms} ms, the one before ended at {end} ms"));
-            return Err(RecordingError::Content { segment: number, error }.into());
+            let why = format!("it begins at {offset_ms} ms, the one before ended at {end} ms");
+            return Err(wrong(Error::Altered(why)));
         }
-        let (events, end) = recording.load_to_end(at)?;
+        let (events, end) = match recording.load_to_end(at) {
+            // It was delivered and removed since it was listed.
+            Err(RecordingError::Store(SinkError::NotThere { .. })) if self.store.is_passage() => {
+                self.gone.push(number);
+                left = Some(self.next..number + 1);
+                (Vec::new(), None)
+            }
+            loaded => loaded?,
+        };
+        let events = if left.is_some() && events.is_empty() {
+            events
+        } else {
+            self.ahead.rest(number, events).map_err(wrong)?
+        };
         self.reached = end.map(|end| (end, recovered));
         self.given.push(digest);
-        Ok(Some(Arrived { number, events, start, offset_ms }))
+        self.next = number + 1;
+        Ok(Some(Arrived { number, events, start, offset_ms, left }))
+    }
+
+    /// What is new of the segment that is being written, behind all that were given out, where the store shows it: nobody
+    /// has signed it yet. Of a session's first segment nothing, before it is closed.
+    pub fn ahead(&mut self) -> Result<Option<Arrived>, FollowError> {
+        if !self.store.is_passage() {
+            return Ok(None);
+        }
+        let Some(signer) = self.announced() else { return Ok(None) };
+        let offset_ms = self.reached.filter(|(_, recovered)| !recovered).map(|(end, _)| end);
+        let Some(growing) = self.store.growing(&self.session, self.next)? else { return Ok(None) };
+        let expected = Expected { session: self.session.session, signer, offset_ms };
+        let more = self.ahead.more(&growing, &expected, &self.identities);
+        more.map_err(|error| RecordingError::Content { segment: growing.number, error }.into())
+    }
+
+    /// The key that the last segment given out announces.
+    fn announced(&self) -> Option<PublicKey> {
+        let last = self.given.last()?;
+        let mut known = self.facts.iter().filter_map(|fact| fact.result.as_ref().ok());
+        match &known.rfind(|summary| summary.digest == *last)?.trailer {
+            TrailerKind::Signed(trailer) => trailer.next,
+            TrailerKind::Recovered(entry) => match entry.kind {
+                Kind::Recovered { continues, .. } => continues,
+                _ => None,
+            },
+        }
     }
 
     /// Checks what was not there before.
     fn gather(&mut self) -> Result<(), FollowError> {
-        for part in self.store.parts(&self.session)? {
+        let parts = self.store.parts(&self.session)?;
+        self.lowest = parts.first().map(|part| part.name.number);
+        for part in parts {
             let key = (part.key.clone(), part.version.clone());
             if self.seen.contains(&key) {
                 continue;
             }
-            let checked = check_unless(&*self.store, &part, &mut |_| {}, |error| error.class() != Class::Never)?;
+            let checked = check_unless(&*self.store, &part, &mut |_| {}, |error| error.class() != Class::Never);
+            let checked = match checked {
+                // It was delivered and removed since it was listed.
+                Err(SinkError::NotThere { .. }) if self.store.is_passage() => continue,
+                other => other?,
+            };
             if let Ok(checked) = &checked {
                 self.recipients.extend(checked.keys.recipients());
             }
@@ -257,6 +324,8 @@ impl Follower {
         if !wrong.is_empty() {
             return Err(self.refusal(&wrong));
         }
+        let (gone, late): (Vec<Fault>, Vec<Fault>) = late.into_iter().partition(|fault| self.has_left(fault));
+        self.gone = gone.iter().filter_map(missing).collect();
         let fresh = self.verdict.as_ref().map(Verdict::word) != Some(judgement.verdict.word());
         if fresh {
             self.stands_since = Instant::now();
@@ -287,7 +356,7 @@ impl Follower {
         }
         if let Some(recording) = &mut self.recording {
             recording.renew(evidence);
-        } else if evidence.segments().next().is_some_and(|(part, _)| part.name.number == 0) {
+        } else if evidence.segments().next().is_some_and(|(part, _)| part.name.number == 0 || self.store.is_passage()) {
             let opened = recording::open(Arc::clone(&self.store), evidence, Arc::clone(&self.identities), false);
             let opened = opened.map_err(FollowError::Refused)?;
             let told = self.viewing.say(opened.evidence(), opened.header(), self.store.address());
@@ -295,6 +364,12 @@ impl Follower {
             self.recording = Some(opened);
         }
         Ok(())
+    }
+
+    /// Whether something is missing because it has left the spool that is read.
+    fn has_left(&self, fault: &Fault) -> bool {
+        let left = |number| self.lowest.is_none_or(|lowest| number < lowest);
+        self.store.is_passage() && missing(fault).is_some_and(left)
     }
 
     fn refusal(&self, faults: &[Fault]) -> FollowError {
@@ -331,11 +406,19 @@ impl Follower {
             let how = outcome.map_or_else(|| verdict.to_string(), |outcome| format!("{outcome}; {verdict}"));
             State::Ended { how: safe(&format!("{how}{faults}")), ok: ok && self.late.is_empty() }
         };
+        let closed = chain.is_some_and(|chain| is_closed(chain, self.session.session));
         match verdict {
             Verdict::Complete => ended(true),
+            // What of it is wrong is to be seen where it is kept.
+            _ if closed && !self.gone.is_empty() => {
+                let outcome = judgement.and_then(|judgement| judgement.outcome.clone());
+                let how = outcome.unwrap_or_else(|| "recovered".into());
+                let rest =
+                    if self.is_ending() { "" } else { "; what it showed last had left the spool before it was read" };
+                State::Ended { how: safe(&format!("{how}{rest}")), ok: true }
+            }
             Verdict::RunningAsOf(_) => State::Open,
             Verdict::RecoveredAt { .. } => {
-                let closed = chain.is_some_and(|chain| is_closed(chain, self.session.session));
                 let unheard = judgement.is_some_and(|judgement| !judgement.settled);
                 if closed || (unheard && settled) { ended(closed) } else { State::Open }
             }
@@ -377,6 +460,11 @@ pub fn running(chain: &Chain, now: Timestamp) -> BTreeSet<SessionId> {
     }
     open.retain(|_, time| now.unix_ms().abs_diff(time.unix_ms()) <= millis(RUNNING));
     open.into_keys().collect()
+}
+
+/// The number of a segment that is missing.
+fn missing(fault: &Fault) -> Option<u32> {
+    if let Fault::Missing(number) = fault { Some(*number) } else { None }
 }
 
 fn is_last(summary: &Summary) -> bool {

@@ -2,20 +2,32 @@
 
 use std::time::Duration;
 
+use hansard_sinks::Store;
+
 /// Longest wait, unless the interval itself is longer: segments of a session that wakes up are shipped within seconds.
 const LONGEST: Duration = Duration::from_secs(10);
+
+/// Wait between two looks at a spool, at most.
+const NEAR: Duration = Duration::from_millis(500);
 
 /// The waits of one who polls.
 #[derive(Debug, Clone)]
 pub struct Pace {
     interval: Duration,
+    longest: Duration,
     wait: Duration,
 }
 
 impl Pace {
     /// At an interval.
     pub fn new(interval: Duration) -> Self {
-        Self { interval, wait: interval }
+        Self { interval, longest: LONGEST.max(interval), wait: interval }
+    }
+
+    /// As often as what is read asks for: a spool is on this host, and things are gone from it soon.
+    pub fn of(store: &dyn Store, interval: Duration) -> Self {
+        let near = interval.min(NEAR);
+        if store.is_passage() { Self { interval: near, longest: near, wait: near } } else { Self::new(interval) }
     }
 
     /// How long to wait after having looked, with or without news.
@@ -24,7 +36,7 @@ impl Pace {
             self.wait = self.interval;
         } else {
             let longer = self.wait.saturating_mul(3) / 2;
-            self.wait = longer.min(LONGEST.max(self.interval));
+            self.wait = longer.min(self.longest);
         }
         self.wait
     }

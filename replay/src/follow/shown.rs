@@ -39,6 +39,12 @@ impl Reader {
 
     /// Appends the lines of a segment.
     pub fn read(&mut self, arrived: &Arrived, out: &mut Vec<Shown>) {
+        if let Some(left) = &arrived.left {
+            self.take(out, LiveLines::take);
+            let (first, last) = (left.start, left.end.saturating_sub(1));
+            let text = format!("segments {first} to {last} had left the spool before they could be read");
+            out.push(Shown { time: arrived.wall(arrived.offset_ms), mark: true, text });
+        }
         let mut looked_ms = None;
         for event in &arrived.events {
             let second = event.time_ms / LOOK_MS;

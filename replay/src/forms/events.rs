@@ -6,22 +6,16 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::TimeDelta;
 use hansard_schemas::Timestamp;
 use hansard_schemas::cast::{Code, Event, EventData, Size};
 use serde_json::{Value, json};
 
 use crate::report::json_line;
+use crate::wall;
 
-/// Wall-clock time of an event, by the clock at the start of the session.
-pub fn wall(started: Timestamp, time_ms: u64) -> Option<Timestamp> {
-    let elapsed = TimeDelta::try_milliseconds(i64::try_from(time_ms).ok()?)?;
-    started.time().checked_add_signed(elapsed).map(Timestamp::new)
-}
-
-/// Appends the line of an event.
+/// Appends the line of an event; its wall-clock time is by the clock at the start of the session.
 pub fn line(event: &Event, started: Option<Timestamp>, out: &mut String) {
-    let time = started.and_then(|started| wall(started, event.time_ms));
+    let time = started.and_then(|started| wall::after(started, event.time_ms));
     let (code, word) = word(event.code);
     let mut value = json!({"time_ms": event.time_ms, "time": time, "code": code, "event": word});
     let particulars = match (event.code, &event.data) {

@@ -4,6 +4,8 @@
 //! is said and left out, a store that does not answer is waited for. `state` keeps how far each session was sent, saved
 //! when what was sent has left; `output` is where to. Verifying and opening is `follow`.
 
+#[cfg(feature = "remote")]
+mod logs;
 mod output;
 mod state;
 mod syslog;
@@ -17,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
 use hansard_schemas::keys::Identities;
+use hansard_schemas::names::EventName;
 use hansard_schemas::{ChainId, SessionId};
 use hansard_sinks::{SessionRef, SinkError, Store, TimeRange};
 
@@ -26,7 +29,6 @@ use crate::cli::Filter;
 use crate::cmd::play::shape;
 use crate::context::Context;
 use crate::follow::{self, ChainWatch, FollowError, Follower, Pace, Reader, Shown, running};
-use crate::known::Standing;
 use crate::report::{Exit, Failure, Outcome, note, print};
 use crate::viewing::Viewing;
 
@@ -87,8 +89,8 @@ struct Sending {
     reader: Option<Reader>,
     pace: Pace,
     due: Instant,
-    /// How many of its segments were sent.
-    sent: usize,
+    /// Number of the first of its segments that was not sent.
+    sent: u32,
     host: String,
     user: String,
     /// Whether it was said that it is silent.
@@ -263,7 +265,7 @@ impl Forwarder<'_> {
         let sending = Sending {
             follower,
             reader: None,
-            pace: Pace::new(self.job.interval),
+            pace: Pace::of(&*self.store, self.job.interval),
             due: Instant::now(),
             sent,
             host: String::new(),
@@ -286,13 +288,13 @@ impl Forwarder<'_> {
             let Some(reader) = &mut sending.reader else { break };
             reader.read(&arrived, &mut shown);
             // What was sent before is read for the screen that it left.
-            if sending.follower.given() <= sending.sent {
+            if sending.follower.next() <= sending.sent {
                 shown.clear();
             }
             if !self.send(sending, &mut shown)? {
                 return Ok(Next::After(Duration::ZERO));
             }
-            sending.sent = sending.sent.max(sending.follower.given());
+            sending.sent = sending.sent.max(sending.follower.next());
             if self.stop.is_set() {
                 return Ok(Next::After(Duration::ZERO));
             }
@@ -328,24 +330,37 @@ impl Forwarder<'_> {
     /// The first segment is there: whose session is it, and is it asked for. False when it is not.
     fn begin(&mut self, sending: &mut Sending) -> Result<bool, Trouble> {
         if let Some((chain, host)) = sending.follower.witness().filter(|(chain, _)| !self.trusted.contains(chain)) {
-            match self.job.context.standing(chain, &host).map_err(Trouble::Session)? {
-                Standing::Unpinned { first: true } => {
-                    note(&format!("UNPINNED: chain {chain} of host {host} is seen for the first time"));
-                }
-                standing => standing.refusal(chain).map_or(Ok(()), |refusal| Err(Trouble::Session(refusal)))?,
-            }
+            let standing = self.job.context.standing(chain, &host).map_err(Trouble::Session)?;
+            let said = standing.admit(chain, &host, false).map_err(Trouble::Session)?;
+            said.iter().for_each(|text| note(text));
             self.trusted.insert(chain);
         }
         let Some(recording) = sending.follower.recording() else { return Ok(true) };
         let (size, feed) = shape(recording);
         sending.reader = Some(Reader::new(size, feed));
-        if let Some(header) = recording.header() {
-            let who = &header.hansard;
-            sending.host.clone_from(&who.host);
-            sending.user = who.kernel.user.clone().unwrap_or_else(|| who.kernel.uid.to_string());
-            return Ok(self.job.filter.takes(&sending.host, &sending.user, who.kind.as_str()));
-        }
-        Ok(true)
+        let kind;
+        (sending.host, sending.user, kind) = match recording.header() {
+            Some(header) => {
+                let who = &header.hansard;
+                let user = who.kernel.user.clone().unwrap_or_else(|| who.kernel.uid.to_string());
+                (who.host.clone(), user, who.kind.as_str().to_owned())
+            }
+            // Its first segment had left the spool.
+            None => self.claimed(sending.follower.session()).map_err(Trouble::Store)?,
+        };
+        Ok(self.job.filter.takes(&sending.host, &sending.user, &kind))
+    }
+
+    /// Host, user and kind of a session, by the names of its events; empty where there is none.
+    fn claimed(&self, session: &SessionRef) -> Result<(String, String, String), SinkError> {
+        let from = session.session.time();
+        let range = TimeRange { from: Some(from), until: Some(from + TimeDelta::milliseconds(1)) };
+        let names = self.store.events(&range)?.into_iter().map(|part| part.name);
+        let mut ours = names.filter(|name| name.session == Some(session.session));
+        let plain = |name: EventName| {
+            (EventName::plain(&name.host), EventName::plain(&name.user), EventName::plain(&name.kind))
+        };
+        Ok(ours.next().map(plain).unwrap_or_default())
     }
 
     /// Sends lines; those without any text say nothing. False if the program is to end before all were sent.
@@ -362,8 +377,10 @@ impl Forwarder<'_> {
 
     /// Lets what was sent leave, and then remembers that it has.
     fn save(&mut self) -> Outcome<()> {
-        self.output.flush()?;
-        self.state.save(self.job.context.now().time())
+        if self.output.flush()? {
+            self.state.save(self.job.context.now().time())?;
+        }
+        Ok(())
     }
 
     /// Says once that the store does not answer, and once that it does again.

@@ -1,4 +1,4 @@
-//! Where lines are sent: standard output, or syslog.
+//! Where lines are sent: standard output, syslog, or a stream of CloudWatch Logs.
 //!
 //! A way that broke is opened again for as long as it takes; only a reader of standard output that has gone ends the
 //! program. Not for what is sent, nor for how far.
@@ -9,9 +9,13 @@ use std::time::Duration;
 
 use hansard_schemas::names::encode;
 use hansard_schemas::{SessionId, Timestamp};
+#[cfg(feature = "remote")]
+use hansard_sinks::Class;
 use serde_json::json;
 
 use super::Stop;
+#[cfg(feature = "remote")]
+use super::logs::Logs;
 use super::syslog::{Destination, Syslog};
 use crate::report::{Exit, Failure, json_line, note};
 
@@ -48,63 +52,113 @@ pub struct Output {
 enum Way {
     Out(BufWriter<Stdout>),
     Syslog(Destination, Option<Syslog>),
+    #[cfg(feature = "remote")]
+    Logs(Box<Logs>),
 }
 
 impl Output {
     /// Opens what `--to` names.
     pub fn open(to: &str, json: bool, stop: Stop) -> Result<Self, Failure> {
-        let way = match (to, Destination::parse(to)) {
-            ("-", _) => Way::Out(BufWriter::new(io::stdout())),
-            (_, Some(destination)) => {
-                let open = Syslog::open(&destination).map_err(|error| {
-                    Failure::usage(format!("{}: cannot send to syslog: {error}", destination.name()))
-                        .hint("is a syslog daemon there; --to names another place")
-                })?;
-                Way::Syslog(destination, Some(open))
-            }
-            (_, None) => {
-                return Err(Failure::usage(format!("`{to}` is no place that lines can be sent to"))
-                    .hint("`-`, `syslog`, syslog://HOST:PORT or syslog+tcp://HOST:PORT"));
-            }
-        };
-        Ok(Self { way, json, stop })
+        Ok(Self { way: Way::open(to, json)?, json, stop })
     }
 
-    /// Sends a line. False if the program is to end before it could be sent.
+    /// Sends a line, or gathers it. False if the program is to end before it could be sent.
     pub fn send(&mut self, line: &Line<'_>) -> Result<bool, Failure> {
         match &mut self.way {
             Way::Out(out) => {
-                write(out, line, self.json)?;
+                writeln!(out, "{}", message(line, self.json))?;
                 Ok(true)
             }
             Way::Syslog(to, open) => {
                 // As a document the text says all of it.
                 let document = self.json.then(|| json_line(&document(line)));
-                let line = Line { text: document.as_deref().unwrap_or(line.text), ..*line };
-                persist(to, open, &line, &self.stop)
+                persist(to.name(), &self.stop, || {
+                    let sent = match open {
+                        Some(way) => way.send(line, document.as_deref()),
+                        None => Syslog::open(to).and_then(|way| open.insert(way).send(line, document.as_deref())),
+                    };
+                    sent.map_err(|error| {
+                        *open = None;
+                        Trouble::Passes(error.to_string())
+                    })
+                })
+            }
+            #[cfg(feature = "remote")]
+            Way::Logs(logs) => {
+                if logs.add(line) {
+                    return put(logs, &self.stop);
+                }
+                Ok(true)
             }
         }
     }
 
-    /// What was sent has left this program.
-    pub fn flush(&mut self) -> Result<(), Failure> {
+    /// What was sent has left this program, and was taken where that can be known. False if the program is to end before.
+    pub fn flush(&mut self) -> Result<bool, Failure> {
         match &mut self.way {
-            Way::Out(out) => Ok(out.flush()?),
-            Way::Syslog(..) => Ok(()),
+            Way::Out(out) => {
+                out.flush()?;
+                Ok(true)
+            }
+            Way::Syslog(..) => Ok(true),
+            #[cfg(feature = "remote")]
+            Way::Logs(logs) => {
+                while !logs.is_empty() {
+                    if !put(logs, &self.stop)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
         }
     }
 }
 
-fn write(out: &mut impl Write, line: &Line<'_>, json: bool) -> io::Result<()> {
+impl Way {
+    fn open(to: &str, json: bool) -> Result<Self, Failure> {
+        if to == "-" {
+            return Ok(Self::Out(BufWriter::new(io::stdout())));
+        }
+        if let Some(destination) = Destination::parse(to) {
+            let open = Syslog::open(&destination).map_err(|error| {
+                Failure::usage(format!("{}: cannot send to syslog: {error}", destination.name()))
+                    .hint("is a syslog daemon there; --to names another place")
+            })?;
+            return Ok(Self::Syslog(destination, Some(open)));
+        }
+        #[cfg(feature = "remote")]
+        if let Some(logs) = Logs::open(to, json)? {
+            return Ok(Self::Logs(Box::new(logs)));
+        }
+        #[cfg(not(feature = "remote"))]
+        let _ = json;
+        Err(Failure::usage(format!("`{to}` is no place that lines can be sent to"))
+            .hint("`-`, `syslog`, syslog://HOST:PORT, syslog+tcp://HOST:PORT or cloudwatch://GROUP/STREAM"))
+    }
+}
+
+#[cfg(feature = "remote")]
+fn put(logs: &mut Logs, stop: &Stop) -> Result<bool, Failure> {
+    let name = logs.name().to_owned();
+    persist(&name, stop, || {
+        logs.put().map_err(|error| match error.class() {
+            Class::Never => Trouble::Stays(error.into()),
+            Class::Wait | Class::Retry => Trouble::Passes(error.with_hint()),
+        })
+    })
+}
+
+/// A line as it is printed, without its line feed.
+pub fn message(line: &Line<'_>, json: bool) -> String {
     if json {
-        return writeln!(out, "{}", json_line(&document(line)));
+        return json_line(&document(line));
     }
     let Line { time, host, user, session, mark, text } = line;
     let (host, user) = (encode(host.as_bytes()), encode(user.as_bytes()));
     if *mark {
-        writeln!(out, "{time} {host} {user} {session} [{text}]")
+        format!("{time} {host} {user} {session} [{text}]")
     } else {
-        writeln!(out, "{time} {host} {user} {session} {text}")
+        format!("{time} {host} {user} {session} {text}")
     }
 }
 
@@ -120,24 +174,32 @@ fn document(line: &Line<'_>) -> serde_json::Value {
     })
 }
 
-fn persist(to: &Destination, open: &mut Option<Syslog>, line: &Line<'_>, stop: &Stop) -> Result<bool, Failure> {
+/// Why something was not sent.
+enum Trouble {
+    /// It is tried again.
+    Passes(String),
+    /// It would never be taken.
+    #[cfg_attr(not(feature = "remote"), expect(dead_code, reason = "syslog refuses nothing for good"))]
+    Stays(Failure),
+}
+
+/// Sends for as long as it takes. False if the program is to end before.
+fn persist(name: &str, stop: &Stop, mut send: impl FnMut() -> Result<(), Trouble>) -> Result<bool, Failure> {
     let mut wait = RETRY;
     let mut told = false;
     loop {
-        let sent = match open {
-            Some(way) => way.send(line),
-            None => Syslog::open(to).and_then(|way| open.insert(way).send(line)),
-        };
-        let Err(error) = sent else {
-            if told {
-                note(&format!("{}: syslog takes messages again", to.name()));
+        let error = match send() {
+            Ok(()) if told => {
+                note(&format!("{name}: lines are taken again"));
+                return Ok(true);
             }
-            return Ok(true);
+            Ok(()) => return Ok(true),
+            Err(Trouble::Stays(failure)) => return Err(failure),
+            Err(Trouble::Passes(error)) => error,
         };
-        *open = None;
         if !told {
             told = true;
-            note(&format!("{}: cannot send to syslog, and tried again: {error}", to.name()));
+            note(&format!("{name}: cannot send, and tried again: {error}"));
         }
         let mut left = wait;
         while !left.is_zero() {

@@ -21,8 +21,8 @@ use crate::report::Failure;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
-    /// How many of its segments.
-    pub segments: usize,
+    /// How many of its segments: the number of the next.
+    pub segments: u32,
     /// Whether nothing more is to be sent of it.
     #[serde(default)]
     pub done: bool,

@@ -1,5 +1,6 @@
-//! Lines as syslog messages: RFC 5424, to the local socket as datagrams, over UDP (RFC 5426) or over TCP with counted
-//! octets (RFC 6587).
+//! Lines as syslog messages: over the network RFC 5424, by UDP (RFC 5426) or by TCP with counted octets (RFC 6587); to the
+//! local socket what syslog(3) writes there. A daemon takes anything else there for text: rsyslog, unless it is told
+//! otherwise, and the journal.
 //!
 //! A datagram that nobody receives is lost, as syslog is; what the system refuses to take is an error. Not for reading.
 
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use hansard_schemas::names::safe;
 
-use super::output::Line;
+use super::output::{self, Line};
 
 /// The socket of the local daemon.
 const LOCAL: &str = "/dev/log";
@@ -101,14 +102,21 @@ impl Syslog {
         }
     }
 
-    /// Sends a line, in several messages if it is long.
-    pub fn send(&mut self, line: &Line<'_>) -> io::Result<()> {
-        for text in pieces(line.text) {
-            let message = message(line, text);
+    /// Sends a line, or a document that says all of it, in several messages if it is long.
+    pub fn send(&mut self, line: &Line<'_>, document: Option<&str>) -> io::Result<()> {
+        for text in pieces(document.unwrap_or(line.text), TEXT) {
             match self {
-                Self::Local(socket) => drop(socket.send(message.as_bytes())?),
-                Self::Udp(socket) => drop(socket.send(message.as_bytes())?),
-                Self::Tcp(stream) => stream.write_all(format!("{} {message}", message.len()).as_bytes())?,
+                Self::Local(socket) => {
+                    let plain = || output::message(&Line { text, ..*line }, false);
+                    let text = if document.is_some() { text.to_owned() } else { plain() };
+                    let now = chrono::Local::now().format("%b %e %H:%M:%S");
+                    socket.send(format!("<{PRIORITY}>{now} hansard: {text}").as_bytes())?;
+                }
+                Self::Udp(socket) => drop(socket.send(message(line, text).as_bytes())?),
+                Self::Tcp(stream) => {
+                    let message = message(line, text);
+                    stream.write_all(format!("{} {message}", message.len()).as_bytes())?;
+                }
             }
         }
         Ok(())
@@ -119,11 +127,11 @@ fn resolve(address: &str) -> io::Result<std::net::SocketAddr> {
     address.to_socket_addrs()?.next().ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))
 }
 
-/// A text in pieces that fit, at least one.
-fn pieces(text: &str) -> Vec<&str> {
+/// A text in pieces of at most so many bytes, at least one.
+pub fn pieces(text: &str, longest: usize) -> Vec<&str> {
     let (mut pieces, mut rest) = (Vec::new(), text);
-    while rest.len() > TEXT {
-        let (piece, after) = rest.split_at(rest.floor_char_boundary(TEXT));
+    while rest.len() > longest {
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(longest));
         pieces.push(piece);
         rest = after;
     }
@@ -183,9 +191,9 @@ mod tests {
     #[test]
     fn long_lines_are_several_messages_and_nothing_is_lost() {
         let long = "é".repeat(4_000);
-        let all = pieces(&long);
+        let all = pieces(&long, super::TEXT);
         assert!(all.len() > 1 && all.iter().all(|piece| piece.len() <= super::TEXT));
         assert_eq!(all.concat(), long);
-        assert_eq!(pieces(""), [""]);
+        assert_eq!(pieces("", super::TEXT), [""]);
     }
 }

@@ -10,6 +10,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::gap;
 use super::player::{Mode, Player, Then};
 use crate::timeline::{Landmark, Source};
+pub use crate::wall::tenths as clock;
 
 /// Makes the line, exactly `cols` wide.
 pub fn line<S: Source>(player: &mut Player<S>, notice: Option<&str>, clip: Option<&str>, cols: usize) -> String {
@@ -49,17 +50,6 @@ pub fn landmark(landmark: &Landmark) -> String {
         Code::Exit => format!("exit status {text}"),
         Code::Gap => gap::words(&landmark.text).unwrap_or_else(|| format!("gap: {text}")),
         _ => text,
-    }
-}
-
-/// `1:02:03.4`, without hours where there are none.
-pub fn clock(ms: u64) -> String {
-    let (tenths, seconds) = (ms / 100 % 10, ms / 1000);
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 {
-        format!("{hours}:{minutes:02}:{seconds:02}.{tenths}")
-    } else {
-        format!("{minutes}:{seconds:02}.{tenths}")
     }
 }
 

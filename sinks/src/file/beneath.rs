@@ -18,7 +18,7 @@ const REGULAR: OFlags =
     OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 /// One thing in a directory.
-pub(super) struct Item {
+pub(crate) struct Item {
     /// Its name as bytes; any bytes but NUL and slash.
     pub name: Vec<u8>,
     /// What it is, links not followed.
@@ -26,7 +26,7 @@ pub(super) struct Item {
 }
 
 /// What the system said, with what was tried on what.
-pub(super) fn failed(name: &str, action: &'static str, errno: Errno) -> SinkError {
+pub(crate) fn failed(name: &str, action: &'static str, errno: Errno) -> SinkError {
     match errno {
         Errno::NOENT => SinkError::NotThere { name: name.into() },
         Errno::LOOP => SinkError::NotAFile { name: name.into(), what: "a symbolic link" },
@@ -35,7 +35,7 @@ pub(super) fn failed(name: &str, action: &'static str, errno: Errno) -> SinkErro
 }
 
 /// Opens the root.
-pub(super) fn root(path: &Path, address: &str) -> Result<OwnedFd> {
+pub(crate) fn root(path: &Path, address: &str) -> Result<OwnedFd> {
     fs::open(path, DIRECTORY, Mode::empty()).map_err(|e| failed(address, "open", e))
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn components(name: &str) -> Result<Vec<&str>> {
 }
 
 /// Opens the directory `name` below `root`; the empty name is the root itself.
-pub(super) fn directory(root: &OwnedFd, name: &str) -> Result<OwnedFd> {
+pub(crate) fn directory(root: &OwnedFd, name: &str) -> Result<OwnedFd> {
     let mut at = root.try_clone().map_err(|source| SinkError::Io { name: name.into(), action: "open", source })?;
     if name.is_empty() {
         return Ok(at);
@@ -67,7 +67,7 @@ pub(super) fn directory(root: &OwnedFd, name: &str) -> Result<OwnedFd> {
 }
 
 /// Opens the regular file `name` below `root` and gives its length.
-pub(super) fn file(root: &OwnedFd, name: &str) -> Result<(File, u64)> {
+pub(crate) fn file(root: &OwnedFd, name: &str) -> Result<(File, u64)> {
     let parts = components(name)?;
     let parent = match name.rsplit_once('/') {
         Some((parent, _)) => directory(root, parent)?,
@@ -87,13 +87,13 @@ pub(super) fn file(root: &OwnedFd, name: &str) -> Result<(File, u64)> {
 }
 
 /// The length of a file in a directory; 0 of what cannot be asked: reading it gives the reason.
-pub(super) fn length(directory: &OwnedFd, name: &str) -> u64 {
+pub(crate) fn length(directory: &OwnedFd, name: &str) -> u64 {
     let stat = fs::statat(directory, name, fs::AtFlags::SYMLINK_NOFOLLOW);
     stat.ok().and_then(|stat| u64::try_from(stat.st_size).ok()).unwrap_or(0)
 }
 
 /// What something is, in words.
-pub(super) fn what(kind: FileType) -> &'static str {
+pub(crate) fn what(kind: FileType) -> &'static str {
     match kind {
         FileType::RegularFile => "a file",
         FileType::Directory => "a directory",
@@ -106,7 +106,7 @@ pub(super) fn what(kind: FileType) -> &'static str {
 }
 
 /// What is in a directory, ordered by name.
-pub(super) fn list(directory: &OwnedFd, name: &str) -> Result<Vec<Item>> {
+pub(crate) fn list(directory: &OwnedFd, name: &str) -> Result<Vec<Item>> {
     let entries = fs::Dir::read_from(directory).map_err(|e| failed(name, "list", e))?;
     let mut items = Vec::new();
     for entry in entries {

@@ -4,7 +4,7 @@
 //! something is already. The store trusts nothing it finds: links are not followed, pipes are not waited for,
 //! names that do not parse are reported.
 
-mod beneath;
+pub(crate) mod beneath;
 mod sink;
 mod store;
 
@@ -27,7 +27,10 @@ pub(crate) fn path_of(address: &Address) -> Result<PathBuf> {
     address.options(&[])?;
     let body = address.body().strip_prefix("localhost").unwrap_or(address.body());
     if !body.starts_with('/') {
-        return Err(address.bad("a file address has an absolute path and no host: file:///absolute/path"));
+        return Err(address.bad(format!(
+            "such an address has an absolute path and no host: {}:///absolute/path",
+            address.scheme().as_str()
+        )));
     }
     let bytes = percent_decode(body.as_bytes()).ok_or_else(|| address.bad("a % without two hex digits"))?;
     if bytes.contains(&0) {

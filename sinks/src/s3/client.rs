@@ -6,23 +6,15 @@ use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{
-    BehaviorVersion, Builder, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
-};
+use aws_sdk_s3::config::{Builder, Region, RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_http_client::{Builder as HttpBuilder, tls};
 
 use super::errors::{failed, timed_out};
 use super::options::Options;
-use crate::{Class, Result, SinkError, runtime};
+use crate::aws::Access;
+use crate::{Result, SinkError, runtime};
 
-const CONNECT: Duration = Duration::from_secs(5);
 /// A request without much of a body, the search for credentials included.
 const REQUEST: Duration = Duration::from_secs(30);
 /// The slowest link that still counts as one, in bytes a second.
@@ -92,29 +84,10 @@ impl Connection {
 }
 
 async fn connect(options: &Options) -> Result<Client> {
-    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).build();
-    let mut loader =
-        aws_config::defaults(BehaviorVersion::latest()).retry_config(RetryConfig::disabled()).timeout_config(timeouts);
-    if let Some(profile) = &options.profile {
-        loader = loader.profile_name(profile);
-    }
-    if let Some(region) = &options.region {
-        loader = loader.region(Region::new(region.clone()));
-    } else if options.endpoint.is_some() {
-        // An own server has rarely regions, and the machine's metadata service need not be asked for one.
-        let mut profile = ProfileFileRegionProvider::builder();
-        if let Some(name) = &options.profile {
-            profile = profile.profile_name(name);
-        }
-        let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
-            .or_else(profile.build())
-            .or_else(Region::from_static("us-east-1"));
-        loader = loader.region(chain);
-    }
-    if let Some(client) = https(options)? {
-        loader = loader.http_client(client);
-    }
-    let config = loader.load().await;
+    let Options { address, profile, region, endpoint, ca, .. } = options;
+    let access =
+        Access { address, profile: profile.as_deref(), region: region.as_deref(), endpoint: endpoint.as_deref() };
+    let config = access.load(ca.as_deref()).await?;
     let (request, response) = if options.checksums {
         (RequestChecksumCalculation::WhenSupported, ResponseChecksumValidation::WhenSupported)
     } else {
@@ -131,31 +104,4 @@ async fn connect(options: &Options) -> Result<Client> {
         builder = builder.endpoint_url(endpoint);
     }
     Ok(Client::from_conf(builder.build()))
-}
-
-/// A client that trusts the authorities of a file too; `None` for the SDK's own, which trusts the system's.
-fn https(options: &Options) -> Result<Option<SharedHttpClient>> {
-    let Some(path) = &options.ca else { return Ok(None) };
-    let name = options.address.clone();
-    let pem = std::fs::read(path).map_err(|source| SinkError::Io {
-        name: path.display().to_string(),
-        action: "read the certificate authorities",
-        source,
-    })?;
-    let unusable = |why: String| SinkError::Remote {
-        name: name.clone(),
-        action: "use the certificate authorities",
-        why,
-        class: Class::Wait,
-        hint: Some(format!("{} must hold certificates in PEM form", path.display())),
-        retry_after: None,
-    };
-    // The client panics at the first use of a store that holds no certificate.
-    if !pem.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----") {
-        return Err(unusable("there is no certificate in the file".into()));
-    }
-    let trust = tls::TrustStore::default().with_pem_certificate(pem);
-    let context = tls::TlsContext::builder().with_trust_store(trust).build().map_err(|e| unusable(e.to_string()))?;
-    let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
-    Ok(Some(HttpBuilder::new().tls_provider(provider).tls_context(context).build_https()))
 }

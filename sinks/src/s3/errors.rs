@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+use crate::error::with_causes;
 use crate::{Class, SinkError};
 
 /// An answer that is none of success, or why there was none.
@@ -39,7 +40,7 @@ impl Answer {
             answer.retry_after = response.headers().get("retry-after").and_then(|value| value.trim().parse().ok());
         }
         answer.code = error.code().unwrap_or_default().to_owned();
-        answer.message = error.message().map_or_else(|| chain(error), str::to_owned);
+        answer.message = error.message().map_or_else(|| with_causes(error), str::to_owned);
         if answer.region.is_none()
             && let Some((_, rest)) = answer.message.split_once("expecting '")
         {
@@ -168,21 +169,6 @@ impl Answer {
         };
         (Class::Wait, Some(hint.into()))
     }
-}
-
-/// An error and its causes in one line, each said once.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        next = cause.source();
-    }
-    text
 }
 
 /// The error for a request that failed.

@@ -9,6 +9,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
 
 use super::signature::Secret;
+use crate::error::with_causes;
 use crate::{Address, Class, EventObject, EventSink, Result, SinkError, runtime};
 
 /// How long a connection may take to be made.
@@ -127,7 +128,7 @@ impl EventSink for WebhookSink {
                 let (class, hint) = judged(status);
                 Err(self.refused(class, format!("it answered {status}"), hint, pause))
             }
-            Err(e) => Err(self.refused(Class::Wait, chain_of(e.without_url()), None, None)),
+            Err(e) => Err(self.refused(Class::Wait, with_causes(&e.without_url()), None, None)),
         }
     }
 
@@ -138,17 +139,6 @@ impl EventSink for WebhookSink {
     fn place(&self) -> &str {
         &self.place
     }
-}
-
-/// An error with what caused it; reqwest's own text is only "error sending request".
-fn chain_of(error: reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! `seaweed` is SeaweedFS, `kafka` is Apache Kafka: processes of their own on loopback, with their data in a temporary
 //! folder, that a test may kill, stop and start again. `proxy` stands between a client and an S3 server and misbehaves
-//! as a script says; `webhook` receives events. What is missing on the machine fails the test that needs it. No test
+//! as a script says; `webhook` receives events; `moto` and `rsyslog` take the lines of `forward`. What is missing on the machine fails the test that needs it. No test
 //! talks to anything that is not on this machine. The hermetic suite has the receiver of webhooks only.
 
 #[cfg(feature = "real")]
@@ -14,7 +14,11 @@ pub mod http;
 #[cfg(feature = "real")]
 pub mod kafka;
 #[cfg(feature = "real")]
+pub mod moto;
+#[cfg(feature = "real")]
 pub mod proxy;
+#[cfg(feature = "real")]
+pub mod rsyslog;
 #[cfg(feature = "real")]
 pub mod seaweed;
 #[cfg(feature = "real")]
