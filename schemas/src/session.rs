@@ -81,6 +81,18 @@ pub struct Kernel {
     pub origin: Option<String>,
 }
 
+impl Kernel {
+    /// The user's name, or the number, as names of events and lists have it.
+    pub fn user_or_uid(&self) -> String {
+        self.user.clone().unwrap_or_else(|| self.uid.to_string())
+    }
+
+    /// The user's name, or `uid N`, for people to read.
+    pub fn user_in_words(&self) -> String {
+        self.user.clone().unwrap_or_else(|| format!("uid {}", self.uid))
+    }
+}
+
 /// What the recorded user, or whoever started the session, says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Claimed {

@@ -219,7 +219,7 @@ fn about(recording: &Recording) -> About {
     let mut started_ms = None;
     if let Some(header) = recording.header() {
         let identity = &header.hansard;
-        let user = identity.kernel.user.clone().unwrap_or_else(|| format!("uid {}", identity.kernel.uid));
+        let user = identity.kernel.user_in_words();
         let command = header.command.as_ref().map(|command| format!(": {command}")).unwrap_or_default();
         title = format!("{user} on {}{command} ({session})", identity.host);
         started_ms = Some(identity.started.unix_ms());

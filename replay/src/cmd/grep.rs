@@ -129,10 +129,8 @@ fn one(
     })?;
     let id = session.session.session;
     notes.extend(recording.troubles().iter().map(|trouble| format!("session {id}: {trouble}")));
-    let who = recording.header().map(|header| {
-        let user = header.hansard.kernel.user.clone();
-        (header.hansard.host.clone(), user.unwrap_or_else(|| header.hansard.kernel.uid.to_string()))
-    });
+    let who =
+        recording.header().map(|header| (header.hansard.host.clone(), header.hansard.kernel.user_or_uid()));
     Ok(Searched { found, who, wall: Wall::of(&recording), notes })
 }
 

@@ -34,11 +34,7 @@ pub fn run(context: &Context, args: &Play) -> Outcome {
         verdict: recording.doubts(),
         colour: context.colour(),
         started_ms: header.map(|header| header.hansard.started.unix_ms()),
-        who: header.map(|header| {
-            let kernel = &header.hansard.kernel;
-            let user = kernel.user.clone().unwrap_or_else(|| format!("uid {}", kernel.uid));
-            format!("{user}@{}", header.hansard.host)
-        }),
+        who: header.map(|header| format!("{}@{}", header.hansard.kernel.user_in_words(), header.hansard.host)),
         index: known.as_ref().map(|(index, _)| index.clone()),
     };
     let (index, end_ms) = known.map_or((None, None), |(index, end_ms)| (Some(index), end_ms));

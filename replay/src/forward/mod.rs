@@ -342,7 +342,7 @@ impl Forwarder<'_> {
         if let Some(header) = recording.header() {
             let who = &header.hansard;
             sending.host.clone_from(&who.host);
-            sending.user = who.kernel.user.clone().unwrap_or_else(|| who.kernel.uid.to_string());
+            sending.user = who.kernel.user_or_uid();
             return Ok(self.job.filter.takes(&sending.host, &sending.user, who.kind.as_str()));
         }
         Ok(true)
