@@ -115,6 +115,19 @@ pub struct Claimed {
     pub ssh_key: Option<String>,
 }
 
+/// The label that says that a recorder imported the session, and of which format the source was. Labels about the source
+/// begin with it and a dot. Nobody else can give them.
+pub const IMPORT: &str = "import";
+
+impl Claimed {
+    /// Of a session that was imported: from what, and what that means. Not safe to print.
+    pub fn imported(&self) -> Option<String> {
+        let format = self.labels.get(IMPORT)?;
+        let file = self.labels.get(&format!("{IMPORT}.file")).map(|file| format!(", {file}")).unwrap_or_default();
+        Some(format!("imported from another tool's recording ({format}{file}): who, where and when are its claims"))
+    }
+}
+
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -272,7 +272,8 @@ fn fill(mut bundle: Bundle, desk: &Desk, recording: &mut Recording, mut marks: V
     let judgement = recording.judgement();
     let ours = bundle.examine(&recording.evidence().session, desk.now())?;
     let standing = ours.chain.and_then(|chain| desk.seen.standings.get(&chain));
-    bundle.put("verify.json", verify::report(&ours, standing).as_bytes())?;
+    let imported = header.as_ref().and_then(|header| header.hansard.claimed.imported());
+    bundle.put("verify.json", verify::report(&ours, standing, imported).as_bytes())?;
     if gaps > 0 {
         let missing = format!("the recording says that something is missing here: {}", counted(gaps, "gap"));
         note(&missing);

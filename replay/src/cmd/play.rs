@@ -31,7 +31,7 @@ pub fn run(context: &Context, args: &Play) -> Outcome {
         idle_limit: args.idle_limit,
         start_at: args.start_at.unwrap_or_default(),
         quit_at_end: args.quit_at_end,
-        verdict: recording.doubts(),
+        verdict: doubts(&recording),
         colour: context.colour(),
         started_ms: header.map(|header| header.hansard.started.unix_ms()),
         who: header.map(|header| format!("{}@{}", header.hansard.kernel.user_in_words(), header.hansard.host)),
@@ -69,6 +69,13 @@ pub fn run(context: &Context, args: &Play) -> Outcome {
     }
     ended.map_err(failure)?.finish();
     Ok(Exit::Fine)
+}
+
+/// What stands beside the picture all the time: what is wrong with the recording, and that another tool made it.
+fn doubts(recording: &Recording) -> Option<String> {
+    let imported = recording.header().is_some_and(|header| header.hansard.claimed.imported().is_some());
+    let words: Vec<String> = recording.doubts().into_iter().chain(imported.then(|| "imported".to_owned())).collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 /// Size of the first screen, and whether line feeds come with carriage returns.
