@@ -21,16 +21,18 @@ pub fn run(context: &Context, args: &Play) -> Outcome {
     let desk = context.desk(&args.store, &args.keys, &TimeRange::default())?;
     let session = desk.find(&args.id)?.session.clone();
     // What is wrong with a recording is looked at anew each time that it is forced.
-    let cache = context.cache_path().filter(|_| !args.no_cache && !args.force).map(Cache::new);
+    let defaults = &context.defaults().play;
+    let no_cache = args.no_cache.or(defaults.no_cache).unwrap_or(false);
+    let cache = context.cache_path().filter(|_| !no_cache && !args.force).map(Cache::new);
     let Start { evidence, known, unread } = warm::start(&desk, &session, cache.as_ref())?;
     let recording = desk.open_examined(evidence.clone(), args.force)?.tell();
     let (size, feed) = shape(&recording);
     let header = recording.header();
     let settings = Settings {
-        speed: args.speed,
-        idle_limit: args.idle_limit,
+        speed: args.speed.or(defaults.speed).unwrap_or(1.0),
+        idle_limit: args.idle_limit.or(defaults.idle_limit),
         start_at: args.start_at.unwrap_or_default(),
-        quit_at_end: args.quit_at_end,
+        quit_at_end: args.quit_at_end.or(defaults.quit_at_end).unwrap_or(false),
         verdict: doubts(&recording),
         colour: context.colour(),
         started_ms: header.map(|header| header.hansard.started.unix_ms()),

@@ -73,7 +73,7 @@ pub fn run(context: &Context, args: &Verify) -> Outcome {
     let mut reporter = Reporter {
         standings,
         json: args.json,
-        strict: args.strict,
+        strict: args.strict.or(context.defaults().verify.strict).unwrap_or(false),
         counts: Counts::default(),
         out: BufWriter::new(io::stdout().lock()),
     };

@@ -8,6 +8,7 @@
 mod attacks;
 mod auditing;
 mod completing;
+mod configured;
 mod evidence;
 mod exporting;
 mod following;
