@@ -36,7 +36,7 @@ fn draw(arguments: &[String]) -> Outcome {
     let [id, seconds, size] = arguments else { return Err(usage()) };
     let start_at = seconds.parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok()).ok_or_else(usage)?;
     let size: Size = size.parse().map_err(|_| usage())?;
-    let context = Context::new(Colour::Always, None, "picture")?;
+    let context = Context::new(Some(Colour::Always), None, "picture")?;
     let recording = context.recording(id, &StoreArgs::default(), &KeyArgs::default(), false)?;
     let (recorded, feed) = shape(&recording);
     let settings = Settings { start_at, verdict: recording.doubts(), ..Settings::default() };

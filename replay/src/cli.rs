@@ -52,9 +52,9 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "hansard-replay", version, about = ABOUT, after_help = EXITS, max_term_width = 100)]
 pub struct Cli {
-    /// Use colour: auto means on a terminal, unless NO_COLOR is set
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Colour::Auto)]
-    pub color: Colour,
+    /// Use colour: auto, the default, means on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", value_enum)]
+    pub color: Option<Colour>,
 
     /// Read this configuration instead of ~/.config/hansard/replay.toml
     #[arg(long, global = true, value_name = "FILE", env = "HANSARD_REPLAY_CONFIG")]
@@ -183,8 +183,8 @@ pub struct Ls {
     #[arg(long)]
     pub running: bool,
     /// Read the chains, list the segments and open the first line: states by chain, sizes, commands
-    #[arg(short, long)]
-    pub long: bool,
+    #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false", hide_possible_values = true)]
+    pub long: Option<bool>,
     /// Print one JSON document a line
     #[arg(long)]
     pub json: bool,
@@ -226,9 +226,9 @@ pub struct Play {
     /// The session: its id, the beginning or the end of it, or `latest`
     #[arg(value_name = "ID", default_value = "latest", add = ArgValueCandidates::new(sessions))]
     pub id: String,
-    /// Play this many times as fast
-    #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = speed)]
-    pub speed: f64,
+    /// Play this many times as fast [default: 1]
+    #[arg(long, value_name = "F", value_parser = speed)]
+    pub speed: Option<f64>,
     /// Cut pauses to this many seconds
     #[arg(long, value_name = "SECONDS", value_parser = duration)]
     pub idle_limit: Option<Duration>,
@@ -236,11 +236,11 @@ pub struct Play {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub start_at: Option<Duration>,
     /// Leave at the end instead of waiting for a key
-    #[arg(long)]
-    pub quit_at_end: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false", hide_possible_values = true)]
+    pub quit_at_end: Option<bool>,
     /// Keep no screens of it for the next time, sealed, under ~/.cache/hansard, and use none
-    #[arg(long)]
-    pub no_cache: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false", hide_possible_values = true)]
+    pub no_cache: Option<bool>,
     /// Play even what verification refuses, as far as it opens
     #[arg(long)]
     pub force: bool,
@@ -272,8 +272,8 @@ pub struct Verify {
     #[arg(long)]
     pub all: bool,
     /// Fail unless every verdict is `complete`
-    #[arg(long)]
-    pub strict: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false", hide_possible_values = true)]
+    pub strict: Option<bool>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "documented at its type")]
     pub store: StoreArgs,
@@ -373,13 +373,13 @@ fn time(text: &str) -> Result<DateTime<Utc>, String> {
         .map_err(|_| "the form is 2026-11-22 or 2026-11-22T09:30:00Z".into())
 }
 
-fn speed(text: &str) -> Result<f64, String> {
+pub(crate) fn speed(text: &str) -> Result<f64, String> {
     let wrong = || format!("a number from {} to {}", SPEEDS.start(), SPEEDS.end());
     text.parse::<f64>().ok().filter(|speed| SPEEDS.contains(speed)).ok_or_else(wrong)
 }
 
 /// As [`duration`], and not so short that a store is asked without end.
-fn interval(text: &str) -> Result<Duration, String> {
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
     let interval = duration(text)?;
     if interval < SHORTEST { Err("0.1 seconds or more".into()) } else { Ok(interval) }
 }

@@ -25,7 +25,7 @@ pub fn sessions() -> Vec<CompletionCandidate> {
 
 fn newest() -> Option<Vec<CompletionCandidate>> {
     let config = std::env::var_os("HANSARD_REPLAY_CONFIG").map(std::path::PathBuf::from);
-    let context = Context::new(Colour::Never, config.as_deref(), "completions").ok()?;
+    let context = Context::new(Some(Colour::Never), config.as_deref(), "completions").ok()?;
     let from = std::env::var("HANSARD_FROM").ok().filter(|from| !from.is_empty());
     let store = context.store(&StoreArgs { from }).ok()?;
     let range = TimeRange { from: Some(Utc::now() - TimeDelta::days(DAYS)), until: None };

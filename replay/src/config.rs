@@ -11,11 +11,19 @@ use serde::Deserialize;
 
 use crate::report::Failure;
 
+mod defaults;
+
+pub use self::defaults::Defaults;
+
+/// Keys beside those of [`Defaults`].
 const KEYS: [&str; 5] = ["audit", "from", "hosts", "identities", "stores"];
 const AUDIT: [&str; 2] = ["events", "required"];
 
+/// What is wrong, and what to do.
+type Mistake = (String, Option<String>);
+
 /// What `replay.toml` says.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Config {
     /// The store that is read when none is named: an address or one of `stores`.
@@ -28,6 +36,9 @@ pub struct Config {
     pub hosts: BTreeMap<String, ChainId>,
     /// Who is told of what is looked at.
     pub audit: Audit,
+    /// Options that are not given.
+    #[serde(skip)]
+    pub defaults: Defaults,
 }
 
 /// Who is told of what is looked at.
@@ -42,14 +53,18 @@ pub struct Audit {
 
 impl Config {
     /// Reads the text of a configuration. `Err` is what is wrong, and what to do.
-    pub fn parse(text: &str) -> Result<Self, (String, Option<String>)> {
+    pub fn parse(text: &str) -> Result<Self, Mistake> {
         let table: toml::Table =
             toml::from_str(text).map_err(|e| (e.to_string().trim_end().replace('\n', " "), None))?;
-        only(&table, "", &KEYS)?;
+        let mut keys: Vec<&str> = KEYS.into_iter().chain(Defaults::keys()).collect();
+        keys.sort_unstable();
+        only(&table, "", &keys)?;
         if let Some(toml::Value::Table(audit)) = table.get("audit") {
             only(audit, "audit.", &AUDIT)?;
         }
+        let defaults = Defaults::read(&table)?;
         let config: Self = table.try_into().map_err(|e: toml::de::Error| (e.message().to_owned(), None))?;
+        let config = Self { defaults, ..config };
         if let Some(name) = config.stores.keys().find(|name| name.is_empty() || name.contains([':', '/'])) {
             return Err((format!("`{name}` cannot be the name of a store: it has a colon or slash"), None));
         }
@@ -98,7 +113,7 @@ impl Config {
 }
 
 /// Refuses keys that a table does not have.
-fn only(table: &toml::Table, begin: &str, keys: &[&str]) -> Result<(), (String, Option<String>)> {
+fn only(table: &toml::Table, begin: &str, keys: &[&str]) -> Result<(), Mistake> {
     let Some(key) = table.keys().find(|key| !keys.contains(&key.as_str())) else { return Ok(()) };
     let hint = match nearest(key, keys) {
         Some(near) => format!("did you mean `{begin}{near}`"),
@@ -162,7 +177,10 @@ mod tests {
         let (message, hint) = Config::parse("identites = []").unwrap_err();
         assert_eq!((message.as_str(), hint.as_deref()), ("unknown key `identites`", Some("did you mean `identities`")));
         let (_, hint) = Config::parse("zzzzzzzz = 1").unwrap_err();
-        assert_eq!(hint.as_deref(), Some("the keys are: audit, from, hosts, identities, stores"));
+        assert_eq!(
+            hint.as_deref(),
+            Some("the keys are: audit, color, from, grep, hosts, identities, ls, play, stores, tail, verify")
+        );
         let (message, hint) = Config::parse("[audit]\nrequire = true").unwrap_err();
         assert_eq!(message, "unknown key `audit.require`");
         assert_eq!(hint.as_deref(), Some("did you mean `audit.required`"));

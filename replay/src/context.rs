@@ -11,7 +11,7 @@ use hansard_schemas::{ChainId, Timestamp};
 use hansard_sinks::{Address, Store, TimeRange};
 
 use crate::cli::{Colour, KeyArgs, StoreArgs};
-use crate::config::{Config, Places};
+use crate::config::{Config, Defaults, Places};
 use crate::desk::Desk;
 use crate::evidence::Chains;
 use crate::known::{Known, Rollback, Standing};
@@ -49,14 +49,20 @@ pub struct Context {
 
 impl Context {
     /// Reads the configuration.
-    pub fn new(colour: Colour, config: Option<&Path>, how: &'static str) -> Outcome<Self> {
+    pub fn new(colour: Option<Colour>, config: Option<&Path>, how: &'static str) -> Outcome<Self> {
         let places = Places::from_env();
         let path = config.map(PathBuf::from).or_else(|| places.config.as_ref().map(|p| p.join("replay.toml")));
         let config = match path {
             Some(path) => Config::load(&path, config.is_some())?,
             None => Config::default(),
         };
+        let colour = colour.or(config.defaults.color).unwrap_or(Colour::Auto);
         Ok(Self { config, places, colour, how })
+    }
+
+    /// What the configuration says of options that are not given.
+    pub fn defaults(&self) -> &Defaults {
+        &self.config.defaults
     }
 
     /// The store to read from.

@@ -151,6 +151,9 @@ impl Desk {
             notes.push(format!("session {session}: {}", safe(&evidence.judgement.verdict.to_string())));
         }
         let recording = recording::open(store, evidence, Arc::clone(&self.identities), force)?;
+        if let Some(imported) = recording.header().and_then(|header| header.hansard.claimed.imported()) {
+            notes.push(format!("session {session}: {imported}"));
+        }
         // Before anything of it is shown, and only of what could be shown.
         notes.extend(self.viewing.say(recording.evidence(), recording.header(), self.store.address())?);
         Ok(Opened { recording, notes })

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use hansard_schemas::Error;
-use hansard_schemas::names::safe;
+use hansard_schemas::names::{Printable, safe};
 use hansard_sinks::SinkError;
 
 /// Exit statuses, as the help lists them.
@@ -140,10 +140,10 @@ impl From<Error> for Failure {
 pub fn json_line(value: &serde_json::Value) -> String {
     let text = value.to_string();
     let mut line = String::with_capacity(text.len());
+    let mut printable = Printable::default();
     for character in text.chars() {
         // Outside strings everything is printable ASCII.
-        let alone = || String::from(character);
-        if matches!(character, ' '..='~') || safe(&alone()) == alone() {
+        if printable.takes(character) {
             line.push(character);
             continue;
         }
@@ -193,5 +193,10 @@ mod tests {
         let line = json_line(&value);
         assert_eq!(line, r#"{"name":"é\u202e\u009b2J\u007f\udb40\udc41\u001b"}"#);
         assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
+        // Marks as in writing stay; a pile of them would cover other lines.
+        let piled = json!({"name": "e\u{301}\u{323}a\u{300}\u{300}\u{300}\u{300}\u{300}b"});
+        let line = json_line(&piled);
+        assert!(line.contains("e\u{301}\u{323}a") && line.contains("\u{300}\\u0300b"), "{line}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), piled);
     }
 }

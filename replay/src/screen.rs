@@ -289,6 +289,13 @@ impl Screen {
                 ShellIntegration::CommandExecuted => self.marks.executed = true,
                 ShellIntegration::CommandFinished { exit_status } => self.marks.finished = Some(exit_status),
             },
+            // Behind a full line the next character wraps, as on other terminals; the emulator would go back a column.
+            Function::Ht => {
+                self.settle_with(observer);
+                if self.terminal.cursor().col < self.terminal.size().0 {
+                    self.terminal.execute_with(Function::Ht, observer);
+                }
+            }
             Function::Lf if self.feed == LineFeed::NewLine => {
                 self.settle_with(observer);
                 self.terminal.execute_with([Function::Cr, Function::Lf], observer);

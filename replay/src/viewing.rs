@@ -62,7 +62,7 @@ impl Viewing {
             chain16: evidence.session.chain16.clone(),
             store: store.into(),
             host: identity.map(|who| who.host.clone()).or_else(|| evidence.judgement.host.clone()),
-            user: identity.map(|who| who.kernel.user.clone().unwrap_or_else(|| who.kernel.uid.to_string())),
+            user: identity.map(|who| who.kernel.user_or_uid()),
             kind: identity.map(|who| who.kind),
             how: self.how.into(),
             reason: self.reason.clone(),

@@ -7,6 +7,8 @@ mod event;
 
 use std::fmt::Write as _;
 
+use unicode_width::UnicodeWidthChar as _;
+
 pub use event::EventName;
 
 use crate::{ChainId, Digest, Error, Result, SessionId, limits};
@@ -217,14 +219,32 @@ pub fn foreign(path: &str) -> Option<&'static str> {
     (!ours).then_some("not the name of a segment, of a chain object or of an event")
 }
 
-/// `text` fit for a terminal: every character that could act on it, reorder it or hide in it is escaped.
+/// Marks on one character that are printed. Real writing has up to four; hundreds cover the lines above.
+const MARKS: usize = 4;
+
+/// Which characters of a text may be printed as they are, asked one after the other.
+#[derive(Debug, Default)]
+pub struct Printable {
+    marks: usize,
+}
+
+impl Printable {
+    /// Whether this one may, after those before: it acts on no terminal, reorders, hides and covers nothing.
+    pub fn takes(&mut self, character: char) -> bool {
+        self.marks = if character.width() == Some(0) { self.marks + 1 } else { 0 };
+        self.marks <= MARKS && !is_hidden(character)
+    }
+}
+
+/// `text` fit for a terminal: every character that could act on it, reorder it, hide in it or cover it is escaped.
 ///
 /// For every string from a recording, an event or a store. A backslash of the text itself stays as it is: this is
 /// for people; `--json` is exact.
 pub fn safe(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut printable = Printable::default();
     for character in text.chars() {
-        if !is_hidden(character) {
+        if printable.takes(character) {
             out.push(character);
         } else if character.is_ascii() {
             let _ = write!(out, "\\x{:02x}", u32::from(character));

@@ -81,6 +81,18 @@ pub struct Kernel {
     pub origin: Option<String>,
 }
 
+impl Kernel {
+    /// The user's name, or the number, as names of events and lists have it.
+    pub fn user_or_uid(&self) -> String {
+        self.user.clone().unwrap_or_else(|| self.uid.to_string())
+    }
+
+    /// The user's name, or `uid N`, for people to read.
+    pub fn user_in_words(&self) -> String {
+        self.user.clone().unwrap_or_else(|| format!("uid {}", self.uid))
+    }
+}
+
 /// What the recorded user, or whoever started the session, says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Claimed {
@@ -101,6 +113,19 @@ pub struct Claimed {
     /// Which key that is: the fingerprint, or a certificate's id and serial and the fingerprints of its key and its signer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh_key: Option<String>,
+}
+
+/// The label that says that a recorder imported the session, and of which format the source was. Labels about the source
+/// begin with it and a dot. Nobody else can give them.
+pub const IMPORT: &str = "import";
+
+impl Claimed {
+    /// Of a session that was imported: from what, and what that means. Not safe to print.
+    pub fn imported(&self) -> Option<String> {
+        let format = self.labels.get(IMPORT)?;
+        let file = self.labels.get(&format!("{IMPORT}.file")).map(|file| format!(", {file}")).unwrap_or_default();
+        Some(format!("imported from another tool's recording ({format}{file}): who, where and when are its claims"))
+    }
 }
 
 /// How a session ended.

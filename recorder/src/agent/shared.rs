@@ -161,7 +161,7 @@ impl Shared {
     /// Says it in the log, and as an event.
     fn say(&self, identity: &Identity, why: &str, text: &str, what: fn(hansard_schemas::event::Notice) -> What) {
         let (kernel, claimed) = (&identity.kernel, &identity.claimed);
-        let user = kernel.user.clone().unwrap_or_else(|| kernel.uid.to_string());
+        let user = kernel.user_or_uid();
         let from = kernel.origin.as_ref().or(claimed.ssh_connection.as_ref());
         tracing::warn!(user = %user, uid = kernel.uid, from = ?from, kind = identity.kind.as_str(), why, command = ?claimed.command, "{text}");
         let who = Who::of(identity, self.config().events.command);

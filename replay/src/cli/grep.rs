@@ -31,8 +31,8 @@ pub struct Grep {
     #[allow(missing_docs, reason = "documented at its type")]
     pub selection: Selection,
     /// Upper and lower case are the same
-    #[arg(short, long)]
-    pub ignore_case: bool,
+    #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false", hide_possible_values = true)]
+    pub ignore_case: Option<bool>,
     /// Look for the pattern as it stands
     #[arg(short = 'F', long)]
     pub fixed_strings: bool,
@@ -51,9 +51,9 @@ pub struct Grep {
     /// Show so many lines before each match
     #[arg(short = 'B', long, value_name = "N")]
     pub before_context: Option<usize>,
-    /// Show so many lines before and after each match
-    #[arg(short = 'C', long, value_name = "N", default_value_t = 0)]
-    pub context: usize,
+    /// Show so many lines before and after each match [default: 0]
+    #[arg(short = 'C', long, value_name = "N")]
+    pub context: Option<usize>,
     /// Go on to the next session after so many matching lines
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max: Option<u64>,

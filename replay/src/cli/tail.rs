@@ -30,14 +30,14 @@ pub struct Tail {
     #[arg(value_name = "ID", default_value = "latest")]
     pub id: String,
     /// Print lines of text instead of drawing the screen
-    #[arg(long)]
-    pub lines: bool,
-    /// Begin with this many lines
-    #[arg(short = 'n', long = "last", value_name = "N", default_value_t = 10)]
-    pub last: usize,
-    /// Look for news every so many seconds; less often while nothing comes
-    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = interval)]
-    pub interval: Duration,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false", hide_possible_values = true)]
+    pub lines: Option<bool>,
+    /// Begin with this many lines [default: 10]
+    #[arg(short = 'n', long = "last", value_name = "N")]
+    pub last: Option<usize>,
+    /// Look for news every so many seconds; less often while nothing comes [default: 2]
+    #[arg(long, value_name = "SECONDS", value_parser = interval)]
+    pub interval: Option<Duration>,
     /// Print one JSON document a line
     #[arg(long)]
     pub json: bool,

@@ -220,7 +220,7 @@ fn about(recording: &Recording) -> About {
     let mut started_ms = None;
     if let Some(header) = recording.header() {
         let identity = &header.hansard;
-        let user = identity.kernel.user.clone().unwrap_or_else(|| format!("uid {}", identity.kernel.uid));
+        let user = identity.kernel.user_in_words();
         let command = header.command.as_ref().map(|command| format!(": {command}")).unwrap_or_default();
         title = format!("{user} on {}{command} ({session})", identity.host);
         started_ms = Some(identity.started.unix_ms());
@@ -274,7 +274,8 @@ fn fill(mut bundle: Bundle, desk: &Desk, recording: &mut Recording, mut marks: V
     let judgement = recording.judgement();
     let ours = bundle.examine(&recording.evidence().session, desk.now())?;
     let standing = ours.chain.and_then(|chain| desk.seen.standings.get(&chain));
-    bundle.put("verify.json", verify::report(&ours, standing).as_bytes())?;
+    let imported = header.as_ref().and_then(|header| header.hansard.claimed.imported());
+    bundle.put("verify.json", verify::report(&ours, standing, imported).as_bytes())?;
     if gaps > 0 {
         let missing = format!("the recording says that something is missing here: {}", counted(gaps, "gap"));
         note(&missing);

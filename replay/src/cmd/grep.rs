@@ -32,15 +32,18 @@ pub(super) struct Searched {
 
 /// Searches sessions.
 pub fn run(context: &Context, args: &Grep) -> Outcome {
-    let pattern = Pattern::new(&args.pattern, args.fixed_strings, args.ignore_case).map_err(|why| {
+    let defaults = &context.defaults().grep;
+    let ignore_case = args.ignore_case.or(defaults.ignore_case).unwrap_or(false);
+    let around = args.context.or(defaults.context).unwrap_or(0);
+    let pattern = Pattern::new(&args.pattern, args.fixed_strings, ignore_case).map_err(|why| {
         Failure::usage(format!("`{}` is not a pattern: {why}", args.pattern))
             .hint("with -F it is looked for as it stands")
     })?;
     let wanted = Wanted {
         pattern,
         input: args.input,
-        before: args.before_context.unwrap_or(args.context),
-        after: args.after_context.unwrap_or(args.context),
+        before: args.before_context.unwrap_or(around),
+        after: args.after_context.unwrap_or(around),
         max: if args.sessions { 1 } else { args.max.unwrap_or(u64::MAX) },
         text: !args.count && !args.sessions,
     };
@@ -88,10 +91,7 @@ fn one(
     })?;
     let id = session.session.session;
     notes.extend(recording.troubles().iter().map(|trouble| format!("session {id}: {trouble}")));
-    let who = recording.header().map(|header| {
-        let user = header.hansard.kernel.user.clone();
-        (header.hansard.host.clone(), user.unwrap_or_else(|| header.hansard.kernel.uid.to_string()))
-    });
+    let who = recording.header().map(|header| (header.hansard.host.clone(), header.hansard.kernel.user_or_uid()));
     Ok(Searched { found, who, wall: Wall::of(&recording), notes })
 }
 

@@ -56,7 +56,7 @@ pub fn run(context: &Context, args: &Ls) -> Outcome {
     let identities = context.identities(&args.keys)?;
     let store = context.store(&args.store)?;
     let mut rows = names::rows(context, &*store, &args.filter)?;
-    if args.long {
+    if args.long.or(context.defaults().ls.long).unwrap_or(false) {
         rows = long::rows(context, &*store, &args.filter, &identities, rows)?;
     }
     rows.retain(|row| row.fits(args));

@@ -21,24 +21,22 @@ pub fn run(context: &Context, args: &Play) -> Outcome {
     let desk = context.desk(&args.store, &args.keys, &TimeRange::default())?;
     let session = desk.find(&args.id)?.session.clone();
     // What is wrong with a recording is looked at anew each time that it is forced.
-    let cache = context.cache_path().filter(|_| !args.no_cache && !args.force).map(Cache::new);
+    let defaults = &context.defaults().play;
+    let no_cache = args.no_cache.or(defaults.no_cache).unwrap_or(false);
+    let cache = context.cache_path().filter(|_| !no_cache && !args.force).map(Cache::new);
     let Start { evidence, known, unread } = warm::start(&desk, &session, cache.as_ref())?;
     let recording = desk.open_examined(evidence.clone(), args.force)?.tell();
     let (size, feed) = shape(&recording);
     let header = recording.header();
     let settings = Settings {
-        speed: args.speed,
-        idle_limit: args.idle_limit,
+        speed: args.speed.or(defaults.speed).unwrap_or(1.0),
+        idle_limit: args.idle_limit.or(defaults.idle_limit),
         start_at: args.start_at.unwrap_or_default(),
-        quit_at_end: args.quit_at_end,
-        verdict: recording.doubts(),
+        quit_at_end: args.quit_at_end.or(defaults.quit_at_end).unwrap_or(false),
+        verdict: doubts(&recording),
         colour: context.colour(),
         started_ms: header.map(|header| header.hansard.started.unix_ms()),
-        who: header.map(|header| {
-            let kernel = &header.hansard.kernel;
-            let user = kernel.user.clone().unwrap_or_else(|| format!("uid {}", kernel.uid));
-            format!("{user}@{}", header.hansard.host)
-        }),
+        who: header.map(|header| format!("{}@{}", header.hansard.kernel.user_in_words(), header.hansard.host)),
         index: known.as_ref().map(|(index, _)| index.clone()),
     };
     let (index, end_ms) = known.map_or((None, None), |(index, end_ms)| (Some(index), end_ms));
@@ -73,6 +71,13 @@ pub fn run(context: &Context, args: &Play) -> Outcome {
     }
     ended.map_err(failure)?.finish();
     Ok(Exit::Fine)
+}
+
+/// What stands beside the picture all the time: what is wrong with the recording, and that another tool made it.
+fn doubts(recording: &Recording) -> Option<String> {
+    let imported = recording.header().is_some_and(|header| header.hansard.claimed.imported().is_some());
+    let words: Vec<String> = recording.doubts().into_iter().chain(imported.then(|| "imported".to_owned())).collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 /// Size of the first screen, and whether line feeds come with carriage returns.

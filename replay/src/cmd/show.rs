@@ -59,7 +59,12 @@ struct Shown<'a> {
     own_past: bool,
 }
 
-fn first_line(store: &dyn Store, evidence: &Evidence, identities: &Identities) -> Result<CastHeader, String> {
+/// The first line of the recording, or why there is none.
+pub(super) fn first_line(
+    store: &dyn Store,
+    evidence: &Evidence,
+    identities: &Identities,
+) -> Result<CastHeader, String> {
     let (part, _) = evidence
         .segments()
         .find(|(part, _)| part.name.number == 0)
@@ -148,6 +153,9 @@ fn text(out: &mut impl Write, shown: &Shown<'_>) -> io::Result<()> {
     }
     for note in &judgement.notes {
         line("note", note)?;
+    }
+    if let Some(imported) = header.and_then(|header| header.hansard.claimed.imported()) {
+        line("note", &imported)?;
     }
     if *own_past {
         line("note", OWN_PAST)?;

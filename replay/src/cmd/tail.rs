@@ -20,6 +20,10 @@ use crate::follow::{Arrived, ChainWatch, FollowError, Follower, Pace, Reader, Sh
 use crate::play::{self, PlayError, Update};
 use crate::report::{Exit, Failure, Outcome, json_line, note};
 
+/// How often a store is asked for news, unless something else is said.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// With how many lines it begins, unless something else is said.
+const LAST: usize = 10;
 /// For so long nothing must have come before the line of the cursor is printed.
 const STILL: Duration = Duration::from_secs(10);
 /// How long the first segment of a session that was only just started is waited for at a time.
@@ -35,11 +39,15 @@ pub fn run(context: &Context, args: &Tail) -> Outcome {
     }
     let identities = context.identities(&args.keys)?.into();
     let follower = Follower::new(desk.store.clone(), listed.session.clone(), identities, context.viewing(&args.keys)?);
-    let pace = Pace::of(&*desk.store, args.interval);
+    let defaults = &context.defaults().tail;
+    let interval = args.interval.or(defaults.interval).unwrap_or(INTERVAL);
+    let last = args.last.or(defaults.last).unwrap_or(LAST);
+    let as_lines = args.lines.or(defaults.lines).unwrap_or(false);
+    let pace = Pace::of(&*desk.store, interval);
     drop(desk);
     let mut tail = Following { follower, watch: ChainWatch::default(), pace, away: None };
-    let ended = if args.lines || args.json || !io::stdout().is_terminal() {
-        lines(&mut tail, args)?
+    let ended = if as_lines || args.json || !io::stdout().is_terminal() {
+        lines(&mut tail, args, last)?
     } else {
         match screen(tail, context.colour())? {
             Some(ended) => ended,
@@ -123,7 +131,7 @@ impl Following {
 }
 
 /// Prints lines until the session ends.
-fn lines(tail: &mut Following, args: &Tail) -> Outcome<State> {
+fn lines(tail: &mut Following, args: &Tail, last_lines: usize) -> Outcome<State> {
     let mut out = io::stdout().lock();
     let mut reader: Option<Reader> = None;
     // What was there before is read for its last lines.
@@ -156,7 +164,7 @@ fn lines(tail: &mut Following, args: &Tail) -> Outcome<State> {
             match &mut begin {
                 Some(begin) => {
                     begin.extend(shown.drain(..));
-                    let more = begin.len().saturating_sub(args.last);
+                    let more = begin.len().saturating_sub(last_lines);
                     begin.drain(..more);
                 }
                 None => print(&mut out, tail, args, &mut shown)?,
@@ -173,7 +181,7 @@ fn lines(tail: &mut Following, args: &Tail) -> Outcome<State> {
         }
         if let Some(all) = begin.take() {
             let mut all: Vec<Shown> = all.into_iter().chain(shown.drain(..)).collect();
-            all.drain(..all.len().saturating_sub(args.last));
+            all.drain(..all.len().saturating_sub(last_lines));
             if let (Some(end), false) = (end, over) {
                 let behind = (Utc::now() - end.time()).num_seconds().max(0);
                 note(&format!("{}; the newest event that arrived was {behind} s ago", tail.word()));

@@ -8,20 +8,22 @@ use std::io::{self, BufWriter, Write};
 
 use chrono::Utc;
 use hansard_schemas::ChainId;
+use hansard_schemas::keys::Identities;
 use hansard_schemas::names::safe;
 use hansard_schemas::verdict::{Judgement, Verdict};
 use hansard_sinks::{SessionRef, SinkError, Store, TimeRange};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::show::first_line;
 use super::verify_file;
 use crate::catalog::Catalog;
-use crate::cli::Verify;
+use crate::cli::{KeyArgs, Verify};
 use crate::context::{Context, Seen};
 use crate::evidence::{Chains, Evidence, examine};
 use crate::known::{Rollback, Standing};
 use crate::parallel;
-use crate::report::{self, Exit, Failure, Outcome, json_line};
+use crate::report::{self, Exit, Failure, Outcome, json_line, note};
 
 /// One session as it is reported.
 pub(super) struct Verified {
@@ -32,6 +34,8 @@ pub(super) struct Verified {
     pub judgement: Judgement,
     pub chain: Option<ChainId>,
     pub bytes: u64,
+    /// That another tool made the recording, where an identity at hand opens it and says so.
+    pub imported: Option<String>,
 }
 
 /// What is counted for the summary.
@@ -69,7 +73,7 @@ pub fn run(context: &Context, args: &Verify) -> Outcome {
     let mut reporter = Reporter {
         standings,
         json: args.json,
-        strict: args.strict,
+        strict: args.strict.or(context.defaults().verify.strict).unwrap_or(false),
         counts: Counts::default(),
         out: BufWriter::new(io::stdout().lock()),
     };
@@ -149,17 +153,34 @@ fn sessions(
         bar.set_length(bytes.iter().fold(0, |sum, bytes| sum.saturating_add(*bytes)));
     }
     let now = context.now();
-    let examined = |session: &SessionRef| examine(store, session, chains, now, &mut |n| bar.inc(n));
+    let identities = own_identities(context);
+    let examined = |session: &SessionRef| {
+        let evidence = examine(store, session, chains, now, &mut |n| bar.inc(n))?;
+        let header = (!identities.is_empty()).then(|| first_line(store, &evidence, &identities).ok()).flatten();
+        Ok::<_, SinkError>((evidence, header.and_then(|header| header.hansard.claimed.imported())))
+    };
     // A store on this machine keeps every processor busy; one that is far keeps them waiting.
-    parallel::stream(&wanted, parallel::processors().max(4), examined, |evidence| {
-        let evidence = evidence?;
-        let bytes = evidence.segments().map(|(_, segment)| segment.bytes).sum();
-        let verified =
-            Verified { file: None, trailing: false, judgement: evidence.judgement, chain: evidence.chain, bytes };
+    parallel::stream(&wanted, parallel::processors().max(4), examined, |examined| {
+        let (evidence, imported) = examined?;
+        let verified = verified(&evidence, imported);
         bar.suspend(|| reporter.session(&verified))
     })?;
     bar.finish_and_clear();
     Ok(())
+}
+
+/// What opens recordings here. Verifying needs none of it: it only lets more be said.
+fn own_identities(context: &Context) -> Identities {
+    context.identities(&KeyArgs::default()).unwrap_or_else(|failure| {
+        note(&format!("{}; whether recordings were imported is not told", failure.message));
+        Identities::new()
+    })
+}
+
+fn verified(evidence: &Evidence, imported: Option<String>) -> Verified {
+    let bytes = evidence.segments().map(|(_, segment)| segment.bytes).sum();
+    let (judgement, chain) = (evidence.judgement.clone(), evidence.chain);
+    Verified { file: None, trailing: false, judgement, chain, bytes, imported }
 }
 
 impl Reporter<'_> {
@@ -252,10 +273,8 @@ fn is_ok(verified: &Verified, standing: Option<&Standing>) -> bool {
 }
 
 /// The document that `--json` prints of a session, as a line.
-pub(super) fn report(evidence: &Evidence, standing: Option<&Standing>) -> String {
-    let bytes = evidence.segments().map(|(_, segment)| segment.bytes).sum();
-    let judgement = evidence.judgement.clone();
-    let verified = Verified { file: None, trailing: false, judgement, chain: evidence.chain, bytes };
+pub(super) fn report(evidence: &Evidence, standing: Option<&Standing>, imported: Option<String>) -> String {
+    let verified = verified(evidence, imported);
     format!("{}\n", json_line(&document(&verified, standing, is_ok(&verified, standing))))
 }
 
@@ -293,14 +312,14 @@ fn text(out: &mut impl Write, verified: &Verified, standing: Option<&Standing>) 
     for fault in &judgement.chain_faults {
         writeln!(out, "    after its end: {}", safe(&fault.to_string()))?;
     }
-    for note in &judgement.notes {
+    for note in judgement.notes.iter().chain(&verified.imported) {
         writeln!(out, "    note: {}", safe(note))?;
     }
     Ok(())
 }
 
 fn document(verified: &Verified, standing: Option<&Standing>, ok: bool) -> serde_json::Value {
-    let Verified { file, judgement, chain, bytes, trailing } = verified;
+    let Verified { file, judgement, chain, bytes, trailing, imported } = verified;
     let faults = |faults: &[hansard_schemas::verdict::Fault]| -> Vec<serde_json::Value> {
         faults.iter().map(|fault| json!({"fault": fault.word(), "text": fault.to_string()})).collect()
     };
@@ -314,6 +333,7 @@ fn document(verified: &Verified, standing: Option<&Standing>, ok: bool) -> serde
         "trailing_data": trailing,
         "chain_faults": faults(&judgement.chain_faults),
         "notes": judgement.notes,
+        "imported": imported,
         "settled": judgement.settled,
         "unwitnessed_from": judgement.unwitnessed_from,
         "outcome": judgement.outcome,

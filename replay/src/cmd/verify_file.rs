@@ -65,7 +65,7 @@ fn judged(found: Found, chains: &Chains, now: Timestamp) -> Verified {
     let chain = chain_of(&found, chains);
     let judgement = judge(found.session, &found.facts, chain, now);
     let chain = chain.map(|chain| chain.id);
-    Verified { file: Some(found.name), trailing: found.trailing, judgement, chain, bytes: found.bytes }
+    Verified { file: Some(found.name), trailing: found.trailing, judgement, chain, bytes: found.bytes, imported: None }
 }
 
 /// The chain that segment 0 names; without it, one that saw the session start.

@@ -342,8 +342,7 @@ impl Forwarder<'_> {
         (sending.host, sending.user, kind) = match recording.header() {
             Some(header) => {
                 let who = &header.hansard;
-                let user = who.kernel.user.clone().unwrap_or_else(|| who.kernel.uid.to_string());
-                (who.host.clone(), user, who.kind.as_str().to_owned())
+                (who.host.clone(), who.kernel.user_or_uid(), who.kind.as_str().to_owned())
             }
             // Its first segment had left the spool.
             None => self.claimed(sending.follower.session()).map_err(Trouble::Store)?,

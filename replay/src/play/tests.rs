@@ -15,6 +15,7 @@ use crate::screen::tests::hostile as hostile_bytes;
 use crate::screen::{LineFeed, Screen, Stream};
 use crate::timeline::{Source, SourceError};
 
+mod attacks;
 mod hostile;
 mod wandering;
 

@@ -4,23 +4,29 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the harness of tests")]
 
+#[path = "../../src/play/tests/attacks.rs"]
+mod attacks;
 mod auditing;
 mod completing;
+mod configured;
 mod evidence;
 mod exporting;
 mod following;
 mod forms;
 mod forwarding;
 mod grepping;
+mod hostile;
 mod keeping;
 mod listing;
 mod messages;
 mod opening;
+mod painted;
 mod panicking;
 mod recorded;
 mod safe_output;
 mod store;
 mod tampered;
+mod terminal;
 mod timelines;
 mod trust;
 mod verdicts;

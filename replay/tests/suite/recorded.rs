@@ -1,7 +1,7 @@
 //! Sessions of given events, as a recorder would have recorded them: of any size, in as many segments as are given.
 
 use hansard_schemas::SessionId;
-use hansard_schemas::cast::{Code, Encoder};
+use hansard_schemas::cast::{CastHeader, Code, Encoder};
 use hansard_schemas::chain::Kind;
 use hansard_schemas::keys::{EpochSecret, Recipients};
 use hansard_schemas::seal::SigningKey;
@@ -23,13 +23,26 @@ pub fn output(at_ms: u64, raw: impl AsRef<[u8]>) -> Event {
 
 /// Records, ends and saves a session; the chain is the caller's to save.
 pub fn record(world: &World, host: &mut Host, size: (u16, u16), kind: Captured, segments: &[Vec<Event>]) -> Session {
+    record_as(world, host, segments, |cast| {
+        (cast.term.cols, cast.term.rows) = size;
+        cast.hansard.kind = kind;
+    })
+}
+
+/// The same, of whom and what `edit` makes it.
+pub fn record_as(
+    world: &World,
+    host: &mut Host,
+    segments: &[Vec<Event>],
+    edit: impl FnOnce(&mut CastHeader),
+) -> Session {
     let plan = host.plan(world, segments.len());
     let mut random = [0; 10];
     random.copy_from_slice(&SigningKey::generate().to_bytes()[..10]);
     let id = SessionId::new(plan.at_ms, &random);
     let mut cast = header(id, &host.name, &plan);
-    (cast.term.cols, cast.term.rows) = size;
-    cast.hansard.kind = kind;
+    edit(&mut cast);
+    let size = (cast.term.cols, cast.term.rows);
     let (line, identity) = cast.to_line().unwrap();
     let mut signer = SigningKey::generate();
     let start = host.append(Kind::Start { session: id, signer: signer.public(), identity });

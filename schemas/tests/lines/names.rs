@@ -114,6 +114,9 @@ fn safe_leaves_nothing_that_acts_reorders_or_hides() {
         ("\u{2066}\u{2069}\u{200e}\u{200f}\u{61c}", "\\u{2066}\\u{2069}\\u{200e}\\u{200f}\\u{61c}"),
         ("ad\u{200b}min\u{2060}\u{feff}\u{ad}", "ad\\u{200b}min\\u{2060}\\u{feff}\\u{ad}"),
         ("\u{2028}\u{2029}\u{e0041}\u{fe0f}", "\\u{2028}\\u{2029}\\u{e0041}\\u{fe0f}"),
+        ("e\u{301}\u{323} \u{e19}\u{e33}", "e\u{301}\u{323} \u{e19}\u{e33}"),
+        // A pile would cover the lines above.
+        ("a\u{300}\u{301}\u{302}\u{303}\u{304}\u{305}b", "a\u{300}\u{301}\u{302}\u{303}\\u{304}\\u{305}b"),
     ] {
         assert_eq!(safe(text), printed);
     }

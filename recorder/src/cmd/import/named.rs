@@ -8,6 +8,7 @@ use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat};
 use hansard_schemas::Digest;
+use hansard_schemas::session::IMPORT;
 
 use crate::import::Told;
 use crate::import::origin::{Format, Origin};
@@ -29,7 +30,7 @@ pub(super) struct SourceFile {
 pub(super) fn labels(origin: &Origin, files: &[SourceFile], told: &Told, partial: bool) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     let mut say = |key: &str, value: String| {
-        labels.insert(if key.is_empty() { "import".to_owned() } else { format!("import.{key}") }, value);
+        labels.insert(if key.is_empty() { IMPORT.to_owned() } else { format!("{IMPORT}.{key}") }, value);
     };
     say("", origin.format.as_str().to_owned());
     say("file", clip(&file_name(origin), CLAIM));
@@ -53,7 +54,7 @@ pub(super) fn labels(origin: &Origin, files: &[SourceFile], told: &Told, partial
 
 /// Whether a label is one of those.
 pub(super) fn is_taken(key: &str) -> bool {
-    key == "import" || key.starts_with("import.")
+    key.strip_prefix(IMPORT).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The command, as the source has it.

@@ -112,7 +112,7 @@ impl Asked<'_> {
         let started = start.map_or(session.time(), |(time, _)| time.time());
         let who = header.as_ref().map(|header| &header.hansard);
         let host = who.map(|who| who.host.clone()).or_else(|| chain?.host().map(|(host, _)| host.to_owned()));
-        let user = who.map(|who| who.kernel.user.clone().unwrap_or_else(|| who.kernel.uid.to_string()));
+        let user = who.map(|who| who.kernel.user_or_uid());
         Ok(Row {
             session,
             started,
