@@ -120,6 +120,9 @@ pub struct RunArgs {
     /// Whether typed input is recorded [default: off]
     #[arg(long, value_enum, value_name = "MODE")]
     pub input: Option<InputMode>,
+    /// Whether bash, zsh and fish are started so that they mark their commands for `hansard-replay timeline` [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub shell_marks: Option<bool>,
     /// A label of the session, such as ticket=INC-42; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     pub label: Vec<String>,

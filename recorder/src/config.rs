@@ -3,6 +3,7 @@
 //! Command-line flags win over the file, the file over the defaults. Not for first-use decisions: `first_use`.
 
 mod agent;
+mod interactive;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::agent::{Agent, needs_restart};
+pub use self::interactive::Interactive;
 
 use crate::cli::{InputMode, PlaceArgs};
 use crate::destinations::SinkTable;
@@ -42,6 +44,8 @@ pub struct Config {
     pub env: Vec<String>,
     /// Typed input.
     pub input: Input,
+    /// Sessions on a terminal.
+    pub interactive: Interactive,
     /// Sessions without a terminal.
     pub exec: Exec,
     /// The journal on disk.
@@ -157,6 +161,7 @@ impl Default for Config {
             labels: BTreeMap::new(),
             env: ENV_ALLOWED.iter().map(ToString::to_string).collect(),
             input: Input::default(),
+            interactive: Interactive::default(),
             exec: Exec::default(),
             journal: Journal::default(),
             spool: Spool::default(),
@@ -307,6 +312,7 @@ impl Config {
             return Err(format!("journal.level is {}: it must be from 1 to 19", self.journal.level));
         }
         self.agent.validate()?;
+        self.interactive.validate()?;
         crate::capture::masking::Prompts::new(&self.input.prompt_patterns)?;
         Policy::new(self).map(drop)
     }

@@ -20,6 +20,8 @@ pub const SHELL_CONF: &str = "/etc/hansard/shell.conf";
 pub const LOGIN_SHELL: &str = "/usr/bin/hansard-shell";
 /// Where the agent listens.
 pub const SOCKET: &str = "/run/hansard/agent.sock";
+/// What makes shells mark their commands.
+pub const SHELL_MARKS: &str = "/usr/share/hansard/shell";
 /// What the recorders of this host keep.
 pub const STATE: &str = "/var/lib/hansard";
 /// Where each member of the break-glass group has a spool of his own.

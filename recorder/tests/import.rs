@@ -344,10 +344,10 @@ fn what_is_no_recording_is_refused_in_words() {
     assert!(!place.path("store").join("segments").exists(), "something was recorded");
 }
 
-/// Of some 12 MiB that compress badly.
-fn large(place: &Place) -> (PathBuf, Vec<u8>) {
+/// Of so many records of 4 KiB that compress badly.
+fn large(place: &Place, records: u32) -> (PathBuf, Vec<u8>) {
     let (mut file, mut all, mut state) = (Vec::new(), Vec::new(), 0x9e37_79b9_u64);
-    for record in 0..3_000_u32 {
+    for record in 0..records {
         let piece: Vec<u8> = std::iter::repeat_with(|| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 56) as u8
@@ -366,7 +366,7 @@ fn large(place: &Place) -> (PathBuf, Vec<u8>) {
 #[test]
 fn a_large_recording_is_cut_into_segments_by_size_and_not_by_its_own_time() {
     let place = Place::new();
-    let (path, all) = large(&place);
+    let (path, all) = large(&place, 3_000);
     let held = place.held(&place.imported(&[path.to_str().unwrap()], 0));
     assert!(held.bytes(Code::Output) == all, "not exact");
     // Eight hours of its own time, at 8 MiB a segment.
@@ -377,7 +377,7 @@ fn a_large_recording_is_cut_into_segments_by_size_and_not_by_its_own_time() {
 #[test]
 fn an_import_that_is_killed_is_closed_as_recovered() {
     let place = Place::new();
-    let (path, _) = large(&place);
+    let (path, _) = large(&place, 3_000);
     let mut child = place.import_command(&[path.to_str().unwrap(), "-q"]).spawn().unwrap();
     let sessions = place.path(".local/state/hansard/spool/sessions");
     let journal_bytes = || {
@@ -405,4 +405,38 @@ fn an_import_that_is_killed_is_closed_as_recovered() {
     }
     let chains = String::from_utf8(chains).unwrap();
     assert!(chains.lines().any(|line| line.contains("\"kind\":\"recovered\"") && line.contains(&session)), "{chains}");
+}
+
+#[test]
+fn an_import_waits_at_the_quota_whatever_the_policy_and_goes_on_when_there_is_room() {
+    for full in ["block", "refuse-new", "drop-with-gap"] {
+        let place = Place::new();
+        let (path, all) = large(&place, 700);
+        // A file where the store should be: the store is away.
+        let store = place.write("store", b"");
+        let spool = format!(
+            "to = [{store:?}]\nrecipients = [{:?}]\n[spool]\nquota = 1048576\nfull = {full:?}\n[journal]\nmax_segment = 131072\n\
+             [ship]\nfinal_wait = \"60s\"\n",
+            place.recipient
+        );
+        let config = place.write("record.toml", spool.as_bytes());
+        let log = place.path("log");
+        let mut import = place.command("import");
+        import.args(["--json", "--config", config.to_str().unwrap(), path.to_str().unwrap()]);
+        import.stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap());
+        let mut child = import.spawn().unwrap();
+        let said = || std::fs::read_to_string(&log).unwrap();
+        wait_for("word of a wait", || said().contains("over its quota"));
+        assert_eq!(child.try_wait().unwrap(), None, "{full}: it did not wait: {}", said());
+        let mut files = Vec::new();
+        find(&place.path(".local/state/hansard/spool"), &mut files);
+        let used: u64 = files.iter().map(|file| file.metadata().map_or(0, |file| file.len())).sum();
+        // What was written between two looks at it may be beyond.
+        assert!((1 << 19..2 << 20).contains(&used), "{full}: {used} bytes are in the spool");
+        std::fs::remove_file(&store).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{full}: {}", said());
+        let held = place.held(&serde_json::from_slice(&output.stdout).unwrap());
+        assert!(held.bytes(Code::Output) == all, "{full}: not exact");
+    }
 }

@@ -21,6 +21,7 @@ mod passing;
 mod policy;
 mod reach;
 mod scene;
+mod shell_marks;
 mod surroundings;
 mod transfers;
 mod weather;

@@ -44,6 +44,17 @@ impl Scene {
         Self::with(shell, "", "")
     }
 
+    /// A host whose users have this shell, with the files that may have it mark its commands. The configuration of that goes on
+    /// with this.
+    pub fn with_shell_marks(shell: &Path, config: &str) -> Self {
+        let setup = format!(
+            "cp -r {} /etc/hansard/marks; chmod -R go-w /etc/hansard/marks\n",
+            programs::shell_marks().display()
+        );
+        let config = format!("[interactive]\nshell_marks_dir = \"/etc/hansard/marks\"\n{config}");
+        Self::with(shell, &config, &setup)
+    }
+
     /// A host with these rules.
     pub fn with_rules(rules: &str) -> Self {
         Self::with(Path::new("/bin/bash"), rules, "")

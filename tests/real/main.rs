@@ -17,6 +17,7 @@ mod masked_inside;
 mod other_players;
 mod power_loss;
 mod secrets_gone;
+mod shell_marks;
 mod sick_disk;
 mod surroundings;
 mod time;

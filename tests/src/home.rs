@@ -149,6 +149,18 @@ impl Home {
         self.replay(["export", id, "--as", "raw", "--stream", stream]).ok()
     }
 
+    /// The commands of a session, as `hansard-replay timeline` tells them: text, status, and whether it guesses.
+    pub fn commands(&self, id: &str) -> Vec<(String, Option<u64>, bool)> {
+        let told = self.replay(["timeline", "--json", "--commands", id]).ok();
+        let told = String::from_utf8(told).expect("text");
+        let lines = told.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("json"));
+        let command = |one: serde_json::Value| {
+            let text = one["text"].as_str().unwrap_or("?").to_owned();
+            (text, one["status"].as_u64(), one["guessed"] != false)
+        };
+        lines.map(command).collect()
+    }
+
     /// `hansard-replay verify ARGS…`.
     pub fn verify<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Verified {
         let output = self.replay(["verify"]).args(args).output();

@@ -62,6 +62,11 @@ pub fn own(name: &str) -> PathBuf {
     own_folder().join(name)
 }
 
+/// What makes shells mark their commands, as it is in the tree.
+pub fn shell_marks() -> PathBuf {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../recorder/deploy/shell").into()
+}
+
 /// A program of the outside, found in `PATH`. The suites never skip: what is missing fails the test.
 pub fn outside(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();

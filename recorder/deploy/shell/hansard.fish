@@ -5,8 +5,8 @@
 #
 # It sends OSC 133 (A prompt, B typing begins, C the command runs, D;STATUS it ended) and OSC 7 (the directory). Terminals
 # that do not know them show nothing of them. fish 4 sends A, C and D by itself; those are then sent twice, which does no
-# harm. The recorder does not bring it into a shell by itself; and it is the shell of the recorded user that says these
-# things, so they are no evidence: what was shown is.
+# harm. The recorder brings it into shells where its policy says so (`shell_marks`); and it is the shell of the recorded user
+# that says these things, so they are no evidence: what was shown is.
 
 if status is-interactive; and not set -q __hansard_marks; and test "$TERM" != dumb
     set -g __hansard_marks ready

@@ -4,10 +4,10 @@
 # Install for everybody:  the same line at the end of /etc/zsh/zshrc
 #
 # It sends OSC 133 (A prompt, B typing begins, C the command runs, D;STATUS it ended) and OSC 7 (the directory). Terminals
-# that do not know them show nothing of them. The recorder does not bring it into a shell by itself; and it is the shell
-# of the recorded user that says these things, so they are no evidence: what was shown is.
+# that do not know them show nothing of them. The recorder brings it into shells where its policy says so (`shell_marks`); and
+# it is the shell of the recorded user that says these things, so they are no evidence: what was shown is.
 
-if [[ -o interactive && -z ${__hansard_state-} && $TERM != dumb ]]; then
+if [[ -o interactive && -z ${__hansard_state-} && ${TERM-} != dumb ]]; then
     typeset -g __hansard_state=ready
 
     __hansard_precmd() {

@@ -11,6 +11,7 @@ mod limits;
 mod line;
 mod listen;
 mod lobby;
+mod marks;
 mod metrics;
 mod nested;
 mod peer;
@@ -33,6 +34,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 pub use self::control::{Answer, Request, Sink};
+pub use self::marks::usable as marks_usable;
 pub use self::registry::Shown;
 use self::shared::Shared;
 pub use self::shells::of as shell_of;

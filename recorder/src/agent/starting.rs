@@ -22,6 +22,7 @@ use super::kept::Kept;
 use super::limits::Limits;
 use super::line::Line;
 use super::lobby::Arrival;
+use super::marks;
 use super::nested;
 use super::peer::Peer;
 use super::recorded::{Recorded, Starting, now_us};
@@ -327,6 +328,7 @@ impl Start<'_> {
             stream_limit: stream_limit(config, program.kind),
             grace_ms: u32::try_from(config.agent.grace.as_millis()).unwrap_or(u32::MAX),
             banner: Vec::new(),
+            marks: marks::folder(&config.interactive, decision, program.kind),
         };
         say(&socket, &FromAgent::Welcome(welcome));
         tracing::info!(session = %id, user = %person.user, uid = self.peer.uid, kind = program.kind.as_str(), "session started");

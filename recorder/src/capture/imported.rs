@@ -16,9 +16,12 @@ use super::lines::stream;
 use super::quota::{Measured, Room};
 use super::segments::{Blocked, Segments};
 use super::session::Session;
+use crate::journal::usage::SHARE;
 
 /// How long it waits before it tries again.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How old what is known of the spool may be while it waits for room.
+const LOOK: Duration = Duration::from_secs(1);
 /// Lines with which a block is full: one event more, at its worst, stays below the format's limit.
 const STAGED_BYTES: usize = 1 << 20;
 /// A segment is closed after so long, so that a slow import is delivered while it runs.
@@ -45,13 +48,18 @@ pub struct Imported<'w> {
     /// When the open segment was opened.
     opened: Instant,
     events: u64,
+    /// When the spool was measured, and how long that took.
+    measured: (Instant, Duration),
 }
 
 impl<'w> Imported<'w> {
     /// Over a session that has begun, and was given nothing yet.
     pub fn over(session: Session, waits: impl FnMut(Option<&str>) + 'w) -> Self {
-        let parts = session.into_parts();
-        Self { parts, waits: Box::new(waits), waiting: false, raw: 0, opened: Instant::now(), events: 0 }
+        let mut parts = session.into_parts();
+        parts.quota.always_block();
+        let now = Instant::now();
+        let measured = (now, Duration::ZERO);
+        Self { parts, waits: Box::new(waits), waiting: false, raw: 0, opened: now, events: 0, measured }
     }
 
     /// Bytes of a stream at their time, in milliseconds.
@@ -116,8 +124,18 @@ impl<'w> Imported<'w> {
         if self.parts.segments.is_full() || self.opened.elapsed() >= SEGMENT_AGE {
             self.write(Segments::cut)?;
             self.opened = Instant::now();
+            self.measure(Duration::ZERO);
         }
         Ok(())
+    }
+
+    /// Measures the spool, where what is known of it is so old: a file is read faster than any terminal, and would fill it
+    /// between two measurements.
+    fn measure(&mut self, age: Duration) {
+        let (at, took) = self.measured;
+        if at.elapsed() >= age.max(took * SHARE) {
+            self.measured = (Instant::now(), self.parts.quota.measure());
+        }
     }
 
     /// Waits while the spool is over its quota, whatever is configured for that: a file can wait; and while what is sealed
@@ -131,9 +149,11 @@ impl<'w> Imported<'w> {
                     Blocked::Full(text) | Blocked::Refused(text) | Blocked::Late(text) => text,
                     Blocked::Fatal(_) => return Err(blocked),
                 },
-                (Room::Drop, _) | (_, Room::Drop) => "the spool is over its quota".to_owned(),
+                // Neither says so here.
+                (Room::Drop, _) | (_, Room::Drop) => "there is no room".to_owned(),
             };
             self.wait(&text);
+            self.measure(LOOK);
         }
         self.goes_on();
         Ok(())

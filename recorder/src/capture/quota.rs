@@ -3,6 +3,7 @@
 //! Not for a full disk, which says so itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::segments::Blocked;
 use crate::config::Full;
@@ -43,6 +44,16 @@ pub(super) struct Measured {
 impl Measured {
     pub(super) fn new(quota: Quota) -> Self {
         Self { seen: quota.usage.last().1, quota, over: false, ignored: false, warned: false }
+    }
+
+    /// What would be recorded waits while it is over, whatever is configured.
+    pub(super) fn always_block(&mut self) {
+        self.quota.full = Full::Block;
+    }
+
+    /// Measures now, and not when it is time. Gives back how long that took.
+    pub(super) fn measure(&self) -> Duration {
+        self.quota.usage.measure_now()
     }
 
     pub(super) fn room(&self) -> Room {

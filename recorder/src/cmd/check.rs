@@ -9,6 +9,7 @@ use hansard_sinks::webhook::{SECRET, SECRET_FILE, Secret};
 use hansard_sinks::{Finding, Level, Probe};
 
 use super::run::or_first_use_store;
+use crate::agent;
 use crate::capture::who::Host;
 use crate::cli::CheckArgs;
 use crate::config::Config;
@@ -32,6 +33,7 @@ pub fn run(args: &CheckArgs) -> Result<i32, Failure> {
     recipients(&config, &mut findings);
     keys_in_memory(&mut findings);
     policy(&config, &mut findings);
+    shell_marks(&config, &mut findings);
     let stores = sinks(&config, &mut findings);
     notifies(&config, &stores, &mut findings);
     findings.push(Finding {
@@ -58,6 +60,20 @@ fn policy(config: &Config, findings: &mut Vec<Finding>) {
         }
         Err(what) => findings.push(Finding::new("policy", Level::Failed, what)),
     }
+}
+
+/// Whether shells that are to mark their commands can.
+fn shell_marks(config: &Config, findings: &mut Vec<Finding>) {
+    // What cannot be is told of the policy.
+    if !Policy::new(config).is_ok_and(|policy| policy.marks_shells()) {
+        return;
+    }
+    let dir = &config.interactive.shell_marks_dir;
+    let (level, what) = match agent::marks_usable(dir) {
+        Ok(()) => (Level::Ok, format!("bash, zsh and fish can be started with those in {}", dir.display())),
+        Err(why) => (Level::Warning, format!("an agent starts shells without them: {why}")),
+    };
+    findings.push(Finding::new("shell marks", level, what));
 }
 
 /// Opens every sink and has it try itself.

@@ -182,6 +182,7 @@ fn decided(decision: &Decision) -> String {
     line("record", Some(decision.record.as_str().into()));
     line("input", Some(input(decision.input).into()));
     line("shell", Some(decision.shell.as_ref().map_or_else(|| "the user's".into(), |path| path.display().to_string())));
+    line("shell marks", Some(if decision.shell_marks { "yes" } else { "no" }.into()));
     line("env", Some(or_none(decision.env.join(", "))));
     line("banner", decision.banner.clone());
     let limit = |value: Option<std::time::Duration>| {

@@ -38,7 +38,10 @@ pub fn run(args: RunArgs) -> Result<i32, Failure> {
     let interactive = hansard_tee::on_terminal();
     announce(&source, quiet);
     let size = hansard_tee::terminal_size().map_or(Size { cols: 80, rows: 24 }, |(cols, rows)| Size { cols, rows });
-    let command = command(&stated.command);
+    let mut command = command(&stated.command);
+    if interactive && config.interactive.shell_marks {
+        mark(&mut command, &config, quiet);
+    }
     let input = if config.input.mode == InputMode::Off { InputCapture::Off } else { InputCapture::On };
     let plan = Plan { config, recipients, interactive, stated, around: Surroundings::look(), size, unrecorded };
     if interactive {
@@ -63,6 +66,9 @@ pub(super) fn merge(config: &mut Config, args: RunArgs) -> Result<Stated, Failur
     }
     if let Some(mode) = args.input {
         config.input.mode = mode;
+    }
+    if let Some(marks) = args.shell_marks {
+        config.interactive.shell_marks = marks;
     }
     for label in args.label {
         let (key, value) = label.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
@@ -99,6 +105,15 @@ fn command(words: &[OsString]) -> Command {
     match words.split_first() {
         Some((program, args)) => Command::new(program).args(args.iter().cloned()),
         None => Command::new(shell()),
+    }
+}
+
+/// Has a shell mark its commands; one that cannot is started all the same.
+fn mark(command: &mut Command, config: &Config, quiet: bool) {
+    if let Err((path, e)) = hansard_tee::put_marks(command, &config.interactive.shell_marks_dir)
+        && !quiet
+    {
+        eprintln!("hansard-record: the shell will not mark its commands: cannot read {}: {e}", path.display());
     }
 }
 

@@ -10,6 +10,8 @@ use super::spool::Spool;
 
 /// How old a measurement may be, and how often one is made while somebody asks.
 pub const MEASURE: Duration = Duration::from_secs(5);
+/// A measurement may take this part of the time: one of a second is made every twenty.
+pub const SHARE: u32 = 20;
 
 /// The measurements of one spool.
 #[derive(Debug)]
@@ -49,9 +51,11 @@ impl Usage {
 
     /// Measures, if somebody has asked since the last time. Gives back how long that took.
     pub fn measure_if_asked(&self) -> Duration {
-        if !self.asked.swap(false, Ordering::Relaxed) {
-            return Duration::ZERO;
-        }
+        if self.asked.swap(false, Ordering::Relaxed) { self.measure_now() } else { Duration::ZERO }
+    }
+
+    /// Measures, for whoever writes more than there should be between two measurements. Gives back how long that took.
+    pub fn measure_now(&self) -> Duration {
         let begun = Instant::now();
         self.measure();
         *self.at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());

@@ -57,6 +57,8 @@ pub struct Decision {
     pub input: InputMode,
     /// The shell in place of the user's own.
     pub shell: Option<PathBuf>,
+    /// Whether the shell is started so that it marks its commands; never where no content is recorded.
+    pub shell_marks: bool,
     /// Names of environment variables to record.
     pub env: Vec<String>,
     /// What the terminal shows first.
@@ -109,6 +111,7 @@ impl Rule {
 pub struct Policy {
     pub(super) rules: Vec<Rule>,
     input: InputMode,
+    shell_marks: bool,
     env: Vec<String>,
     labels: BTreeMap<String, String>,
 }
@@ -126,12 +129,18 @@ impl Policy {
             return Err(format!("two rules are called {:?}: give each a name of its own", twice.name));
         }
         let (input, env, labels) = (config.input.mode, config.env.clone(), config.labels.clone());
-        Ok(Self { rules, input, env, labels })
+        Ok(Self { rules, input, shell_marks: config.interactive.shell_marks, env, labels })
     }
 
     /// Whether there are rules at all.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// Whether some session's shell would be started so that it marks its commands.
+    pub fn marks_shells(&self) -> bool {
+        let by_rule = |rule: &Rule| matches!(&rule.effect, Effect::Allow(with) if with.shell_marks == Some(true));
+        self.shell_marks || self.rules.iter().any(by_rule)
     }
 
     /// How many rules there are.
@@ -157,6 +166,7 @@ impl Policy {
             record: Record::Full,
             input: self.input,
             shell: None,
+            shell_marks: self.shell_marks,
             env: self.env.clone(),
             banner: None,
             idle_timeout: None,
@@ -171,6 +181,7 @@ impl Policy {
                 message: message.clone(),
                 record: Record::None,
                 input: InputMode::Off,
+                shell_marks: false,
                 ..without
             },
             Some(Effect::Allow(with)) => allowed(without, with),
@@ -221,6 +232,8 @@ fn allowed(without: Decision, with: &Allowed) -> Decision {
         record: with.record,
         input: if with.record == Record::Full { with.input.unwrap_or(without.input) } else { InputMode::Off },
         shell: with.shell.clone(),
+        shell_marks: matches!(with.record, Record::Full | Record::Output)
+            && with.shell_marks.unwrap_or(without.shell_marks),
         env: with.env.clone().unwrap_or(without.env),
         banner: with.banner.clone(),
         idle_timeout: with.idle_timeout,

@@ -126,6 +126,9 @@ pub struct RuleTable {
     /// The shell that is started in place of the user's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shell: Option<PathBuf>,
+    /// Whether the shell is started so that it marks its commands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shell_marks: Option<bool>,
     /// Names of environment variables to record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<Vec<String>>,

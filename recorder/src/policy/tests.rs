@@ -87,6 +87,7 @@ fn without_rules_everything_is_as_the_file_says() {
         record: Record::Full,
         input: InputMode::Masked,
         shell: None,
+        shell_marks: false,
         env: vec!["TERM".into()],
         banner: None,
         idle_timeout: None,
@@ -183,7 +184,7 @@ fn a_transfer_matches_by_where_its_program_lies_too() {
 fn effects_replace_what_the_file_says() {
     let policy = policy(
         "to = ['/srv/a', '/srv/b']\n[labels]\nsite = 'x'\nenv = 'prod'\n[input]\nmode = 'on'\n\
-         [[rule]]\naction = 'allow'\nrecord = 'full'\ninput = 'masked'\nshell = '/bin/dash'\nenv = ['TERM', 'LANG']\n\
+         [[rule]]\naction = 'allow'\nrecord = 'full'\ninput = 'masked'\nshell = '/bin/dash'\nshell_marks = true\nenv = ['TERM', 'LANG']\n\
          banner = \"this session\\nis recorded\"\nidle_timeout = '15m'\nmax_duration = '8h'\nsinks = 'SINKS'\n\
          [rule.labels]\nenv = 'break'\nteam = 'ops'\n"
             .replace("'SINKS'", "['file:///srv/b/']")
@@ -198,6 +199,7 @@ fn effects_replace_what_the_file_says() {
         record: Record::Full,
         input: InputMode::Masked,
         shell: Some("/bin/dash".into()),
+        shell_marks: true,
         env: vec!["TERM".into(), "LANG".into()],
         banner: Some("this session\nis recorded".into()),
         idle_timeout: Some(std::time::Duration::from_secs(900)),
@@ -206,6 +208,21 @@ fn effects_replace_what_the_file_says() {
         sinks: Some(vec!["file:///srv/b".into()]),
     };
     assert_eq!(decision, expected);
+}
+
+#[test]
+fn shells_mark_their_commands_where_file_or_rule_says_so_and_content_is_recorded() {
+    let marks = |file: bool, rule: &str| {
+        let policy = policy(&format!("[interactive]\nshell_marks = {file}\n[[rule]]\naction = 'allow'\n{rule}\n"));
+        (decide(&policy, &ann()).shell_marks, policy.marks_shells())
+    };
+    assert_eq!(marks(false, ""), (false, false));
+    assert_eq!(marks(true, ""), (true, true));
+    assert_eq!(marks(true, "shell_marks = false"), (false, true));
+    assert_eq!(marks(false, "shell_marks = true\nrecord = 'output'"), (true, true));
+    assert!(!marks(true, "record = 'events'").0);
+    let denied = "[[rule]]\naction = 'deny'\nshell_marks = true\n";
+    assert!(crate::config::parse(denied).unwrap_err().0.contains("shell_marks is given beside"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Services, Stopping};
 use crate::host_chain::HostChain;
 use crate::journal::outbox;
-use crate::journal::usage::MEASURE;
+use crate::journal::usage::{MEASURE, SHARE};
 use crate::ship::leftovers::{self, Trust};
 
 /// CHAIN-3.
@@ -16,9 +16,6 @@ const CHECKPOINT: Duration = Duration::from_secs(60);
 
 /// First and longest pause between two looks at what others left.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(600));
-
-/// A measurement may take this part of the time: one of a second is made every twenty.
-const SHARE: u32 = 20;
 
 pub(super) fn start(services: &Arc<Services>) -> std::io::Result<()> {
     let (stopping, services) = (Arc::clone(&services.stopping), Arc::downgrade(services));

@@ -13,7 +13,7 @@ pub fn remember_descriptors() {
     sys::remember();
 }
 
-/// A program with its arguments; environment and all else are inherited untouched.
+/// A program with its arguments; environment and all else are inherited untouched, but for variables that are named here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     /// A path, or a name that is looked for in PATH.
@@ -22,6 +22,8 @@ pub struct Command {
     pub args: Vec<OsString>,
     /// argv[0], if it is not the program as given (a login shell's begins with `-`).
     pub arg0: Option<OsString>,
+    /// Variables that it gets in place of those of the same name, or beside the others.
+    pub env: Vec<(OsString, OsString)>,
 }
 
 /// Where execvp looks when there is no PATH.
@@ -30,7 +32,7 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin";
 impl Command {
     /// A program without arguments.
     pub fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), args: Vec::new(), arg0: None }
+        Self { program: program.into(), args: Vec::new(), arg0: None, env: Vec::new() }
     }
 
     /// The same with these arguments.
@@ -52,7 +54,19 @@ impl Command {
         let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
         let arg0 = self.arg0.as_ref().unwrap_or(&self.program);
         let argv = std::iter::once(arg0).chain(&self.args).map(|a| c_string(a)).collect::<io::Result<_>>()?;
-        Ok(sys::Program { candidates: candidates(&self.program, &path)?, argv })
+        Ok(sys::Program { candidates: candidates(&self.program, &path)?, argv, env: self.environment()? })
+    }
+
+    /// The whole environment, where it is not what we were given.
+    fn environment(&self) -> io::Result<Option<Vec<CString>>> {
+        if self.env.is_empty() {
+            return Ok(None);
+        }
+        let inherited = std::env::vars_os().filter(|(name, _)| self.env.iter().all(|(other, _)| other != name));
+        let all = inherited.chain(self.env.iter().cloned());
+        all.map(|(name, value)| c_string(OsStr::from_bytes(&[name.as_bytes(), b"=", value.as_bytes()].concat())))
+            .collect::<io::Result<_>>()
+            .map(Some)
     }
 }
 
@@ -93,6 +107,17 @@ mod tests {
         assert_eq!(found("./ls", "/bin"), ["./ls"]);
         assert_eq!(found("ls", ""), ["ls"]);
         assert!(found("", "/bin").is_empty());
+    }
+
+    #[test]
+    fn variables_replace_those_of_the_same_name() {
+        let mut command = Command::new("sh");
+        assert!(command.prepare().expect("a program").env.is_none(), "as it came");
+        command.env = vec![("PATH".into(), "/nowhere".into()), ("NEW".into(), "a=b".into())];
+        let all = command.prepare().expect("a program").env.expect("an environment");
+        let count = |beginning: &[u8]| all.iter().filter(|one| one.as_bytes().starts_with(beginning)).count();
+        assert_eq!((count(b"PATH="), count(b"PATH=/nowhere"), count(b"NEW=a=b")), (1, 1, 1));
+        assert_eq!(all.len(), std::env::vars_os().filter(|(name, _)| name != "PATH").count() + 2);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod guardian;
 mod interactive;
 mod lane;
 mod link;
+mod marks;
 mod memory;
 mod message;
 mod outlet;
@@ -41,6 +42,7 @@ pub use exec::exec;
 pub use front::{Status, Worker, exec_front};
 pub use guardian::Guardian;
 pub use interactive::{Options, interactive};
+pub use marks::{MARK_FILES, put_marks};
 pub use memory::{lock_all_memory, lock_memory};
 pub use message::{
     Exit, InputCapture, LeftBehind, Message, Outcome, Pipe, Recorder, Reply, Rest, Stream, WINDOW_BYTES,

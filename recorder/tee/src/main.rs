@@ -110,7 +110,11 @@ fn record(recorder: Option<Agent>, welcome: &Welcome, clock: Clock, terminal: bo
     }
     let mut args = welcome.argv.iter().map(word);
     let arg0 = args.next();
-    let command = Command { program, arg0, args: args.collect() };
+    let mut command = Command { program, arg0, args: args.collect(), env: Vec::new() };
+    if let Some(folder) = welcome.marks.as_ref().filter(|_| terminal) {
+        // A shell without marks is better than none; which files there are, the agent has looked.
+        let _ = hansard_tee::put_marks(&mut command, Path::new(OsStr::from_bytes(folder)));
+    }
     let _ = std::io::stderr().write_all(&welcome.banner);
     let Some(mut agent) = recorder else {
         let e = command.replace();

@@ -82,6 +82,8 @@ pub struct Welcome {
     pub grace_ms: u32,
     /// To be shown before anything else, recorded already.
     pub banner: Vec<u8>,
+    /// The folder of the files that make a shell mark its commands; `None` where it is not to.
+    pub marks: Option<Vec<u8>>,
 }
 
 /// Why there is no session.
@@ -190,6 +192,7 @@ mod field {
     pub(super) const DENIED: u8 = 17;
     pub(super) const TEXT: u8 = 18;
     pub(super) const STREAM_LIMIT: u8 = 19;
+    pub(super) const MARKS: u8 = 20;
 }
 
 /// Takes one whole frame off the front of `bytes`: its kind, its body, and how long it is altogether. `None` where more
@@ -386,6 +389,7 @@ impl FromAgent<'_> {
                 .fields(field::STREAM_LIMIT, &welcome.stream_limit.map(|limit| limit.to_le_bytes().to_vec()))
                 .field(field::GRACE, &welcome.grace_ms.to_le_bytes())
                 .field(field::BANNER, &welcome.banner)
+                .fields(field::MARKS, &welcome.marks)
                 .end(),
             Self::Refused(refused) => Out::begin(to, kind::REFUSED)
                 .field(field::DENIED, &[u8::from(refused.denied)])
@@ -458,6 +462,7 @@ impl<'b> FromAgent<'b> {
                 field::STREAM_LIMIT => welcome.stream_limit = Some(In(value).u64()?),
                 field::GRACE => welcome.grace_ms = In(value).u32()?,
                 field::BANNER => welcome.banner = value.to_vec(),
+                field::MARKS => welcome.marks = Some(value.to_vec()),
                 _ => {}
             }
         }

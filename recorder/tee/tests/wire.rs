@@ -62,6 +62,8 @@ fn agent_frames() -> Vec<FromAgent<'static>> {
             stream_limit: Some(64 << 10),
             grace_ms: 60_000,
             banner: b"recorded\r\n".to_vec(),
+            // Younger than the transcript.
+            marks: None,
         }),
         FromAgent::Refused(Refused { denied: true, text: b"not from here".to_vec() }),
         FromAgent::Resumed(42),
@@ -104,6 +106,16 @@ fn every_frame_is_read_as_it_was_written() {
     let mut expected = agent_frames().into_iter();
     frames(&bytes_of_agent(), |kind, body| assert_eq!(FromAgent::read(kind, body).unwrap(), expected.next().unwrap()));
     assert!(expected.next().is_none());
+}
+
+#[test]
+fn a_welcome_may_name_a_folder_of_marks() {
+    let welcome = Welcome { marks: Some(b"/usr/share/hansard/shell".to_vec()), ..Welcome::default() };
+    let mut bytes = Vec::new();
+    FromAgent::Welcome(welcome.clone()).put(&mut bytes);
+    frames(&bytes, |kind, body| {
+        assert_eq!(FromAgent::read(kind, body).unwrap(), FromAgent::Welcome(welcome.clone()));
+    });
 }
 
 /// Tees live for weeks: what one of an older version says is read for ever. A file here is never changed, only joined by

@@ -10,6 +10,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 VECTORS = HERE.parents[2] / "schemas" / "vectors"
+IMPORTS = HERE.parents[2] / "recorder" / "tests" / "fixtures" / "import"
 TRANSCRIPTS = HERE.parents[2] / "recorder" / "tee" / "tests" / "transcripts"
 IDENTITY = (HERE / "identity.json").read_bytes().strip()
 CAST = b'{"version":3,"term":{"cols":80,"rows":24},"timestamp":1700000001,"hansard":' + IDENTITY + b"}"
@@ -42,6 +43,19 @@ def vectors(kind):
             yield data
 
 
+def imports():
+    """What real tools wrote, as the target `import` takes it: a format, then its files with a separator between."""
+    one = {0: "asciicast-1.json", 1: "asciicast-2.cast", 2: "asciicast-3.cast", 3: "demo.ttyrec", 4: "demo.tlog"}
+    for number, name in [*one.items(), (4, "small.tlog")]:
+        yield bytes([number | 0x18]) + (IMPORTS / name).read_bytes()
+    for timing, output, *typed in (("classic.timing", "classic.typescript"), ("advanced.timing", "advanced.out", "advanced.in"), ("io.timing", "io.log")):
+        yield b"\x1d" + b"\x1e\x1e".join((IMPORTS / name).read_bytes() for name in (timing, output, *typed))
+    names = ("timing", "log.json", "log", "stdin", "stdout", "stderr", "ttyin", "ttyout")
+    for folder in sorted((IMPORTS / "sudo").iterdir()):
+        files = (folder / name for name in names)
+        yield b"\x1f" + b"\x1e\x1e".join(path.read_bytes() if path.exists() else b"" for path in files)
+
+
 def seeds(target):
     if target == "segment":
         for whole in vectors(b"recording"):
@@ -69,6 +83,8 @@ def seeds(target):
         yield from CONFIGS
     elif target == "names":
         yield from NAMES
+    elif target == "import":
+        yield from imports()
     elif target == "socket":
         yield from (path.read_bytes() for path in sorted(TRANSCRIPTS.iterdir()))
 

@@ -4,6 +4,7 @@
 pub mod chain;
 pub mod config;
 pub mod fixed;
+pub mod import;
 pub mod lines;
 pub mod names;
 pub mod sealed;

@@ -13,7 +13,7 @@ mod trusted;
 
 use std::path::{Path, PathBuf};
 
-pub use trusted::is_trusted;
+pub use trusted::{is_roots, is_trusted};
 
 use super::command::words;
 

@@ -24,6 +24,8 @@ pub(crate) struct Program {
     pub(crate) candidates: Vec<CString>,
     /// The arguments, argv[0] first.
     pub(crate) argv: Vec<CString>,
+    /// The whole environment, `NAME=VALUE`; `None` for the one that our parent gave us, as it is.
+    pub(crate) env: Option<Vec<CString>>,
 }
 
 /// What becomes one of the descriptors 0, 1 and 2.
@@ -53,17 +55,19 @@ pub(crate) fn spawn(program: &Program, stdio: [Source<'_>; 3], terminal: Option<
     if program.argv.is_empty() {
         return Err(io::Error::from_raw_os_error(libc::ENOENT));
     }
+    let env = pointers(program.env.as_deref());
     let passed_on = passed_on();
     let (mut failure, report) = io::pipe()?;
     // SAFETY: the child runs `become_child` only, which makes async-signal-safe calls on memory laid out above and
     // never returns; so neither locks held by other threads nor destructors matter in it.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
-        // SAFETY: in the child of fork; the pointers' targets live in `program`, `argv`, `script` and `passed_on`, which
-        // it has a copy of.
+        // SAFETY: in the child of fork; the pointers' targets live in `program`, `argv`, `script`, `env` and `passed_on`,
+        // which it has a copy of.
         0 => unsafe {
             pass_on_only(&passed_on);
-            become_child(program, &argv, &mut script, sources, terminal, original, report.as_raw_fd())
+            let words = Words { argv: &argv, script: &mut script, env: env.as_deref() };
+            become_child(program, words, sources, terminal, original, report.as_raw_fd())
         },
         pid => {
             drop(report);
@@ -87,17 +91,30 @@ pub(crate) fn replace(program: &Program) -> io::Error {
     let argv: Vec<*const c_char> = program.argv.iter().map(|a| a.as_ptr()).chain([ptr::null()]).collect();
     let mut script: Vec<*const c_char> = [SHELL.as_ptr(), ptr::null()].to_vec();
     script.extend(argv.iter().skip(1));
+    let env = pointers(program.env.as_deref());
     let passed_on = passed_on();
-    // SAFETY: the pointers' targets live in `program`, `argv`, `script` and `passed_on`; dispositions and mask are set for
+    // SAFETY: the pointers' targets live in `program`, `argv`, `script`, `env` and `passed_on`; dispositions and mask are set for
     // the program that comes, and stay so only where none can be executed, when this process is about to end.
     unsafe {
         pass_on_only(&passed_on);
         if drop_group() {
             restore_signals(Original::get());
-            execute(program, &argv, &mut script);
+            execute(program, Words { argv: &argv, script: &mut script, env: env.as_deref() });
         }
     }
     io::Error::last_os_error()
+}
+
+/// What a program is given, as execve takes it: arrays that end in null.
+struct Words<'a> {
+    argv: &'a [*const c_char],
+    /// For a script without "#!".
+    script: &'a mut [*const c_char],
+    env: Option<&'a [*const c_char]>,
+}
+
+fn pointers(strings: Option<&[CString]>) -> Option<Vec<*const c_char>> {
+    strings.map(|strings| strings.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect())
 }
 
 /// SAFETY: async-signal-safe; no other thread must depend on the mask or the dispositions.
@@ -122,8 +139,7 @@ unsafe fn restore_signals(original: Original) {
 /// SAFETY: only in the child of a fork; see `spawn`.
 unsafe fn become_child(
     program: &Program,
-    argv: &[*const c_char],
-    script: &mut [*const c_char],
+    words: Words<'_>,
     sources: [i32; 3],
     terminal: Option<BorrowedFd<'_>>,
     original: Original,
@@ -151,7 +167,7 @@ unsafe fn become_child(
                 break 'setup;
             }
             restore_signals(original);
-            execute(program, argv, script);
+            execute(program, words);
         }
         let why = (*errno).to_ne_bytes();
         libc::write(report, why.as_ptr().cast(), why.len());
@@ -162,19 +178,21 @@ unsafe fn become_child(
 /// execvp over the candidates; returns only when none could be executed, with errno saying why.
 ///
 /// SAFETY: as `become_child`.
-unsafe fn execute(program: &Program, argv: &[*const c_char], script: &mut [*const c_char]) {
+unsafe fn execute(program: &Program, words: Words<'_>) {
+    let Words { argv, script, env } = words;
     // SAFETY: as the caller's: arrays end in null, strings in NUL, and all outlive the calls.
     unsafe {
         let errno = libc::__errno_location();
+        let env = env.map_or(environ, <[*const c_char]>::as_ptr);
         let mut denied = false;
         *errno = libc::ENOENT;
         for path in &program.candidates {
-            libc::execve(path.as_ptr(), argv.as_ptr(), environ);
+            libc::execve(path.as_ptr(), argv.as_ptr(), env);
             if *errno == libc::ENOEXEC {
                 if let Some(slot) = script.get_mut(1) {
                     *slot = path.as_ptr();
                 }
-                libc::execve(SHELL.as_ptr(), script.as_ptr(), environ);
+                libc::execve(SHELL.as_ptr(), script.as_ptr(), env);
             }
             match *errno {
                 libc::EACCES => denied = true,
