@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hansard_schemas::chain::{Chain, Head, Kind};
+use hansard_schemas::verdict::RUNNING_MS;
 use hansard_schemas::{Digest, SessionId, Timestamp};
 use hansard_sinks::{Part, SessionRef};
 
 use super::{About, Facts, Finding, shown};
-
-/// FORMAT.md, section 8: the newest statement that a session runs counts for this long.
-const RUNNING_MS: i64 = 180_000;
 
 /// Between the time in a session's id and that of its `start` entry.
 const START_MS: i64 = 60_000;
@@ -177,7 +175,8 @@ fn one(facts: &Facts, session: SessionId, said: &Said, parts: &[Part], about: &m
 }
 
 fn is_running(facts: &Facts, said: &Said) -> bool {
-    let fresh = said.newest.is_some_and(|time| facts.now.unix_ms() - time.unix_ms() <= RUNNING_MS);
+    let fresh =
+        said.newest.is_some_and(|time| facts.now.unix_ms() <= time.unix_ms().saturating_add_unsigned(RUNNING_MS));
     said.ended().is_none() && !said.dropped && fresh
 }
 

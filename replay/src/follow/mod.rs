@@ -19,7 +19,7 @@ use hansard_schemas::chain::{Chain, Kind};
 use hansard_schemas::keys::Identities;
 use hansard_schemas::names::safe;
 use hansard_schemas::segment::TrailerKind;
-use hansard_schemas::verdict::{Fault, SegmentFact, Summary, Verdict, judge};
+use hansard_schemas::verdict::{Fault, RUNNING_MS, SegmentFact, Summary, Verdict, judge};
 use hansard_schemas::{ChainId, Digest, Error, SessionId, Timestamp};
 use hansard_sinks::{Class, SessionRef, SinkError, Store};
 
@@ -32,7 +32,7 @@ use crate::report::{Failure, note};
 use crate::viewing::Viewing;
 
 /// FORMAT.md, section 8: the newest statement that a session runs counts for this long.
-const RUNNING: Duration = Duration::from_secs(180);
+const RUNNING: Duration = Duration::from_millis(RUNNING_MS);
 /// How long a verdict that something may still come to change must stand before it is believed: the end of a session, its
 /// last segments and what the chain says of them arrive one after the other.
 const SETTLES: Duration = Duration::from_secs(60);

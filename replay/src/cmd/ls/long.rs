@@ -8,11 +8,12 @@ use std::thread;
 
 use hansard_schemas::chain::{Chain, Kind};
 use hansard_schemas::keys::{Identities, SecretCache};
+use hansard_schemas::verdict::RUNNING_MS;
 use hansard_schemas::{SessionId, Timestamp};
 use hansard_sinks::{Part, Store};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{RUNNING_MS, Row, command};
+use super::{Row, command};
 use crate::catalog::{Catalog, Listed};
 use crate::cli::Filter;
 use crate::context::{Context, Seen};
@@ -169,6 +170,6 @@ fn state(
     if recovered.is_some() {
         return ("recovered", recovered);
     }
-    let fresh = newest.is_some_and(|time| now.unix_ms().saturating_sub(time.unix_ms()) <= RUNNING_MS);
+    let fresh = newest.is_some_and(|time| now.unix_ms() <= time.unix_ms().saturating_add_unsigned(RUNNING_MS));
     (if listed && fresh { "running" } else { "silent" }, None)
 }

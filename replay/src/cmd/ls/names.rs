@@ -6,12 +6,14 @@
 //! the chains.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use hansard_schemas::names::EventName;
+use hansard_schemas::verdict::RUNNING_MS;
 use hansard_sinks::{SessionRef, Store, TimeRange};
 
-use super::{RUNNING_MS, Row};
+use super::Row;
 use crate::cli::Filter;
 use crate::context::Context;
 use crate::desk;
@@ -52,7 +54,7 @@ pub(super) fn rows(context: &Context, store: &dyn Store, filter: &Filter) -> Out
     let open = sessions.values().any(|told| told.stopped.is_none());
     if open && let Some(until) = filter.until.filter(|until| *until <= now) {
         // Hosts are heard of after the stretch that was asked for, too.
-        let from = (now - Duration::milliseconds(RUNNING_MS)).max(until);
+        let from = (now - Duration::from_millis(RUNNING_MS)).max(until);
         for part in store.events(&TimeRange { from: Some(from), until: None })? {
             hear(&part.name);
         }
@@ -61,7 +63,8 @@ pub(super) fn rows(context: &Context, store: &dyn Store, filter: &Filter) -> Out
     let known = context.known()?;
     let standings = known.glance(&hosts);
     let rows = sessions.into_iter().map(|(of, told)| {
-        let fresh = heard.get(&of.chain16).is_some_and(|time| (now - *time).num_milliseconds().abs() <= RUNNING_MS);
+        let fresh =
+            heard.get(&of.chain16).is_some_and(|time| (now - *time).num_milliseconds().unsigned_abs() <= RUNNING_MS);
         let started = told.started.unwrap_or_else(|| of.session.time());
         Row {
             session: of.session,
