@@ -41,8 +41,11 @@ impl Said {
 }
 
 /// What a chain says of its sessions.
-pub(super) fn said(chain: &Chain) -> BTreeMap<SessionId, Said> {
-    let mut all: BTreeMap<SessionId, Said> = BTreeMap::new();
+pub(super) type Sessions = BTreeMap<SessionId, Said>;
+
+/// Goes through a chain once.
+pub(super) fn said(chain: &Chain) -> Sessions {
+    let mut all = Sessions::new();
     let mut open: BTreeSet<SessionId> = BTreeSet::new();
     let mut boot = None;
     for entry in &chain.entries {
@@ -90,16 +93,16 @@ pub(super) fn said(chain: &Chain) -> BTreeMap<SessionId, Said> {
     all
 }
 
-pub(super) fn reconcile(facts: &Facts, found: &mut Vec<Finding>) {
+pub(super) fn reconcile(facts: &Facts, chains: &[(&Chain, Sessions)], found: &mut Vec<Finding>) {
     let mut seen: BTreeSet<SessionRef> = BTreeSet::new();
-    for chain in facts.chains.iter() {
+    for (chain, sessions) in chains {
         let host = chain.host().map(|(host, _)| host);
-        for (session, said) in said(chain) {
+        for (&session, said) in sessions {
             let name = SessionRef { session, chain16: chain.id.short() };
             seen.insert(name.clone());
             if facts.wants(host) && facts.range.contains(session) && said.started() {
                 let parts = facts.stored.get(&name).map(Vec::as_slice).unwrap_or_default();
-                one(facts, session, &said, parts, &mut About::new(found, host, shown(chain.id)));
+                one(facts, session, said, parts, &mut About::new(found, host, shown(chain.id)));
             }
         }
     }
