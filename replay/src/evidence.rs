@@ -20,8 +20,11 @@ const PIECE: u64 = 1 << 20;
 pub struct Chains {
     chains: Vec<Chain>,
     /// What they say of the starts of sessions: a day has thousands, and each is asked for.
-    starts: HashMap<(ChainId, SessionId), (Timestamp, Digest)>,
+    starts: Starts,
 }
+
+/// When a session started by its chain's word, and the digest of its identity object.
+type Starts = HashMap<(ChainId, SessionId), (Timestamp, Digest)>;
 
 impl Chains {
     /// Reads and verifies all of them.
@@ -47,14 +50,7 @@ impl Chains {
     /// Of chains that were read.
     pub fn new(chains: Vec<Chain>) -> Self {
         let mut starts = HashMap::new();
-        for chain in &chains {
-            for entry in &chain.entries {
-                if let Kind::Start { session, identity, .. } = entry.kind {
-                    // The first statement counts.
-                    starts.entry((chain.id, session)).or_insert((entry.time, identity));
-                }
-            }
-        }
+        chains.iter().for_each(|chain| note_starts(&mut starts, chain, 0));
         Self { chains, starts }
     }
 
@@ -63,11 +59,7 @@ impl Chains {
         let Some(chain) = self.chains.iter_mut().find(|chain| chain.id == name.chain) else { return false };
         let before = chain.entries.len();
         let whole = chain.extend(name, bytes);
-        for entry in chain.entries.iter().skip(before) {
-            if let Kind::Start { session, identity, .. } = entry.kind {
-                self.starts.entry((chain.id, session)).or_insert((entry.time, identity));
-            }
-        }
+        note_starts(&mut self.starts, chain, before);
         whole
     }
 
@@ -91,6 +83,15 @@ impl Chains {
         let mut fit: Vec<&Chain> = self.chains.iter().filter(|chain| chain.id.short() == session.chain16).collect();
         fit.sort_by_key(|chain| (self.start_of(chain.id, session.session).is_none(), chain.entries.is_empty()));
         fit.first().copied()
+    }
+}
+
+/// Takes in what the entries from this one on say of starts; the first statement counts.
+fn note_starts(starts: &mut Starts, chain: &Chain, from: usize) {
+    for entry in chain.entries.iter().skip(from) {
+        if let Kind::Start { session, identity, .. } = entry.kind {
+            starts.entry((chain.id, session)).or_insert((entry.time, identity));
+        }
     }
 }
 
