@@ -324,6 +324,19 @@ impl Host {
     }
 }
 
+/// A world with one session of some segments, and its host's chain; the footer of `miscounted` counts what is not there.
+pub fn recorded(segments: usize, miscounted: Option<usize>) -> (World, Session) {
+    let world = World::new();
+    let mut host = Host::new("web1");
+    let mut plan = host.plan(&world, segments);
+    plan.miscounted = miscounted;
+    let session = host.record(&plan);
+    host.end(&session);
+    session.save(&world);
+    host.save(&world);
+    (world, session)
+}
+
 /// A keys line with the wraps of two.
 fn both(one: &KeysLine, two: &KeysLine) -> KeysLine {
     let text = |line: &KeysLine| String::from_utf8(line.bytes().to_vec()).unwrap();
