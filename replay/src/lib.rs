@@ -19,7 +19,6 @@ pub mod forms;
 pub mod forward;
 pub mod index;
 pub mod known;
-pub mod parallel;
 pub mod play;
 pub mod recording;
 pub mod report;
@@ -28,3 +27,5 @@ pub mod search;
 pub mod story;
 pub mod timeline;
 pub mod viewing;
+
+pub use hansard_sinks::parallel;
