@@ -50,8 +50,8 @@ impl Facts {
     }
 }
 
-/// Reads a store, and events from another one where they are kept apart. `progress` is told how many of how many requests
-/// were answered.
+/// Reads a store, and events from another one where they are kept apart. `progress` is told how many events were read, and
+/// how many more there are.
 pub fn gather(
     store: &Arc<dyn Store>,
     events_from: Option<&Arc<dyn Store>>,
@@ -61,21 +61,15 @@ pub fn gather(
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Facts, SinkError> {
     let range = crate::desk::range(filter);
-    let sessions = store.sessions(&range)?;
+    let stored = store.parts_of_all(&range)?.into_iter().collect();
     let witness = events_from.unwrap_or(store);
     let names = witness.events(&range)?;
-    progress(0, (sessions.len() + names.len()) as u64);
-    let counted = |result| {
-        progress(1, 0);
-        result
-    };
-    let parts = each(&sessions, REQUESTS, |session| counted(Ok(())).and_then(|()| store.parts(session)))?;
+    progress(0, names.len() as u64);
     let events = each(&names, REQUESTS, |part| {
-        let read = counted(Ok(())).and_then(|()| witness.read_event(part));
-        let event = read.map_err(|e| e.to_string()).and_then(|bytes| Event::parse(&bytes));
+        let event = witness.read_event(part).map_err(|e| e.to_string()).and_then(|bytes| Event::parse(&bytes));
+        progress(1, 0);
         Ok::<_, SinkError>(Told { name: part.name.clone(), event })
     })?;
     let foreign = store.foreign()?;
-    let stored = sessions.into_iter().zip(parts).collect();
     Ok(Facts { chains, seen, stored, events, foreign, range, filter: filter.clone(), now })
 }

@@ -39,7 +39,7 @@ pub fn run(context: &Context, args: &Audit) -> Outcome {
     let seen = context.standings(&*store, &chains)?;
     // Hidden by itself where standard error is no terminal.
     let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("auditing {bar:30} {pos}/{len} objects")
+        ProgressStyle::with_template("auditing {bar:30} {pos}/{len} events")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let progress = |done, more| {
