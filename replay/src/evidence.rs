@@ -10,6 +10,7 @@ use hansard_schemas::names::ChainName;
 use hansard_schemas::segment::{Checked, Checker, TrailerKind};
 use hansard_schemas::verdict::{Judgement, SegmentFact, Summary, judge};
 use hansard_schemas::{ChainId, Digest, Error, SessionId, Timestamp};
+use hansard_sinks::parallel::{REQUESTS, stream};
 use hansard_sinks::{ChainPart, Part, SessionRef, SinkError, Store};
 
 /// How much of a segment is in memory while it is checked.
@@ -33,17 +34,23 @@ impl Chains {
         Self::read(&store.chains()?, read)
     }
 
-    /// Verifies those whose objects `read` gives.
+    /// Verifies those whose objects `read` gives, several asked for at a time; `parts` are ordered by chain.
     pub fn read(
         parts: &[ChainPart],
-        mut read: impl FnMut(&ChainPart) -> Result<Vec<u8>, SinkError>,
+        read: impl Fn(&ChainPart) -> Result<Vec<u8>, SinkError> + Sync,
     ) -> Result<Self, SinkError> {
-        let mut chains = Vec::new();
-        for parts in parts.chunk_by(|a, b| a.name.chain == b.name.chain) {
-            let Some(id) = parts.first().map(|part| part.name.chain) else { continue };
-            let objects = parts.iter().map(|part| Ok((Some(part.name.clone()), read(part)?)));
-            chains.push(Chain::from_objects(id, objects.collect::<Result<Vec<_>, SinkError>>()?));
-        }
+        let (mut chains, mut objects) = (Vec::new(), Vec::new());
+        let mut left = parts.iter().peekable();
+        stream(parts, REQUESTS, read, |bytes| {
+            let bytes = bytes?;
+            let Some(ChainPart { name, .. }) = left.next() else { return Ok(()) };
+            objects.push((Some(name.clone()), bytes));
+            // Of one chain at a time everything is in memory.
+            if left.peek().is_none_or(|next| next.name.chain != name.chain) {
+                chains.push(Chain::from_objects(name.chain, std::mem::take(&mut objects)));
+            }
+            Ok::<_, SinkError>(())
+        })?;
         Ok(Self::new(chains))
     }
 

@@ -6,6 +6,7 @@
 //! the chains.
 
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -35,7 +36,13 @@ pub(super) fn rows(context: &Context, store: &dyn Store, filter: &Filter) -> Out
     let range = desk::range(filter);
     let now = context.now().time();
     let mut sessions: BTreeMap<SessionRef, Told> = BTreeMap::new();
-    for session in store.sessions(&range)? {
+    // Neither listing waits for the other.
+    let (stored, events) = thread::scope(|scope| {
+        let stored = scope.spawn(|| store.sessions(&range));
+        let events = store.events(&range);
+        (stored.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), events)
+    });
+    for session in stored? {
         sessions.entry(session).or_default().stored = true;
     }
     // The newest time at which each chain was heard of.
@@ -44,7 +51,7 @@ pub(super) fn rows(context: &Context, store: &dyn Store, filter: &Filter) -> Out
         let newest = heard.entry(name.chain16.clone()).or_insert(name.time);
         *newest = name.time.max(*newest);
     };
-    for part in store.events(&range)? {
+    for part in events? {
         let name = part.name;
         hear(&name);
         let Some(session) = name.session else { continue };
