@@ -50,7 +50,7 @@ impl World {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hansard-replay"));
+        let mut command = Command::new(crate::programs::replay());
         command.env_clear().env("HOME", &self.root).env("TZ", "UTC").current_dir(&self.root).args(args);
         command
     }
