@@ -8,7 +8,7 @@ use hansard_schemas::event::Event;
 use hansard_schemas::names::EventName;
 use hansard_sinks::{Foreign, Part, SessionRef, SinkError, Store, TimeRange};
 
-use crate::cli::Filter;
+use crate::cli::Scope;
 use crate::context::Seen;
 use crate::evidence::Chains;
 use crate::parallel::{REQUESTS, each};
@@ -36,8 +36,8 @@ pub struct Facts {
     pub foreign: Vec<Foreign>,
     /// The stretch of time.
     pub range: TimeRange,
-    /// Which hosts, by name.
-    pub filter: Filter,
+    /// As it was asked for, with the hosts.
+    pub scope: Scope,
     /// The auditor's clock.
     pub now: Timestamp,
 }
@@ -46,7 +46,7 @@ impl Facts {
     /// Whether a host of this name is audited.
     pub fn wants(&self, host: Option<&str>) -> bool {
         // What says nothing of its host is everybody's business.
-        host.is_none_or(|host| self.filter.takes(host, "", ""))
+        host.is_none_or(|host| self.scope.takes(host))
     }
 }
 
@@ -56,11 +56,11 @@ pub fn gather(
     store: &Arc<dyn Store>,
     events_from: Option<&Arc<dyn Store>>,
     (chains, seen): (Chains, Seen),
-    filter: &Filter,
+    scope: &Scope,
     now: Timestamp,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Facts, SinkError> {
-    let range = crate::desk::range(filter);
+    let range = scope.range();
     let stored = store.parts_of_all(&range)?.into_iter().collect();
     let witness = events_from.unwrap_or(store);
     let names = witness.events(&range)?;
@@ -71,5 +71,5 @@ pub fn gather(
         Ok::<_, SinkError>(Told { name: part.name.clone(), event })
     })?;
     let foreign = store.foreign()?;
-    Ok(Facts { chains, seen, stored, events, foreign, range, filter: filter.clone(), now })
+    Ok(Facts { chains, seen, stored, events, foreign, range, scope: scope.clone(), now })
 }

@@ -59,7 +59,7 @@ pub(super) fn rows(context: &Context, store: &dyn Store, filter: &Filter) -> Out
         take(sessions.entry(known).or_default(), &name);
     }
     let open = sessions.values().any(|told| told.stopped.is_none());
-    if open && let Some(until) = filter.until.filter(|until| *until <= now) {
+    if open && let Some(until) = filter.scope.until.filter(|until| *until <= now) {
         // Hosts are heard of after the stretch that was asked for, too.
         let from = (now - Duration::from_millis(RUNNING_MS)).max(until);
         for part in store.events(&TimeRange { from: Some(from), until: None })? {
