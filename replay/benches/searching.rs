@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, missing_docs, reason = "a measurement")]
 
+#[path = "../tests/suite/programs.rs"]
+mod programs;
 #[path = "../tests/suite/recorded.rs"]
 mod recorded;
 #[path = "../tests/suite/store.rs"]

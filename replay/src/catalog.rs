@@ -31,7 +31,11 @@ pub struct Catalog {
 impl Catalog {
     /// Puts names and chains together.
     pub fn load(store: &dyn Store, chains: &Chains, range: &TimeRange) -> Result<Self, SinkError> {
-        let stored: BTreeSet<SessionRef> = store.sessions(range)?.into_iter().collect();
+        Ok(Self::of(store.sessions(range)?.into_iter().collect(), chains, range))
+    }
+
+    /// The same, of the sessions that a store was seen to have.
+    pub fn of(stored: BTreeSet<SessionRef>, chains: &Chains, range: &TimeRange) -> Self {
         let started = chains.iter().flat_map(|chain| {
             chain.sessions().into_iter().map(|session| SessionRef { session, chain16: chain.id.short() })
         });
@@ -41,7 +45,7 @@ impl Catalog {
             let witness = chains.of(&session).filter(|chain| chains.start_of(chain.id, session.session).is_some());
             Listed { stored: stored.contains(&session), witness: witness.map(|chain| chain.id), session }
         });
-        Ok(Self { sessions: sessions.collect() })
+        Self { sessions: sessions.collect() }
     }
 
     /// All of them.

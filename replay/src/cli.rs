@@ -23,7 +23,7 @@ pub use self::audit::Audit;
 pub use self::export::{Export, Form, Stream};
 pub use self::forward::Forward;
 pub use self::grep::Grep;
-pub use self::selection::{Filter, Selection};
+pub use self::selection::{Filter, Scope, Selection};
 pub use self::tail::Tail;
 pub use self::timeline::Timeline;
 

@@ -162,5 +162,5 @@ impl Desk {
 
 /// The stretch of time that a filter asks for.
 pub fn range(filter: &Filter) -> TimeRange {
-    TimeRange { from: filter.since, until: filter.until }
+    filter.scope.range()
 }

@@ -10,6 +10,7 @@ use hansard_schemas::names::ChainName;
 use hansard_schemas::segment::{Checked, Checker, TrailerKind};
 use hansard_schemas::verdict::{Judgement, SegmentFact, Summary, judge};
 use hansard_schemas::{ChainId, Digest, Error, SessionId, Timestamp};
+use hansard_sinks::parallel::{REQUESTS, stream};
 use hansard_sinks::{ChainPart, Part, SessionRef, SinkError, Store};
 
 /// How much of a segment is in memory while it is checked.
@@ -20,8 +21,11 @@ const PIECE: u64 = 1 << 20;
 pub struct Chains {
     chains: Vec<Chain>,
     /// What they say of the starts of sessions: a day has thousands, and each is asked for.
-    starts: HashMap<(ChainId, SessionId), (Timestamp, Digest)>,
+    starts: Starts,
 }
+
+/// When a session started by its chain's word, and the digest of its identity object.
+type Starts = HashMap<(ChainId, SessionId), (Timestamp, Digest)>;
 
 impl Chains {
     /// Reads and verifies all of them.
@@ -30,31 +34,30 @@ impl Chains {
         Self::read(&store.chains()?, read)
     }
 
-    /// Verifies those whose objects `read` gives.
+    /// Verifies those whose objects `read` gives, several asked for at a time; `parts` are ordered by chain.
     pub fn read(
         parts: &[ChainPart],
-        mut read: impl FnMut(&ChainPart) -> Result<Vec<u8>, SinkError>,
+        read: impl Fn(&ChainPart) -> Result<Vec<u8>, SinkError> + Sync,
     ) -> Result<Self, SinkError> {
-        let mut chains = Vec::new();
-        for parts in parts.chunk_by(|a, b| a.name.chain == b.name.chain) {
-            let Some(id) = parts.first().map(|part| part.name.chain) else { continue };
-            let objects = parts.iter().map(|part| Ok((Some(part.name.clone()), read(part)?)));
-            chains.push(Chain::from_objects(id, objects.collect::<Result<Vec<_>, SinkError>>()?));
-        }
+        let (mut chains, mut objects) = (Vec::new(), Vec::new());
+        let mut left = parts.iter().peekable();
+        stream(parts, REQUESTS, read, |bytes| {
+            let bytes = bytes?;
+            let Some(ChainPart { name, .. }) = left.next() else { return Ok(()) };
+            objects.push((Some(name.clone()), bytes));
+            // Of one chain at a time everything is in memory.
+            if left.peek().is_none_or(|next| next.name.chain != name.chain) {
+                chains.push(Chain::from_objects(name.chain, std::mem::take(&mut objects)));
+            }
+            Ok::<_, SinkError>(())
+        })?;
         Ok(Self::new(chains))
     }
 
     /// Of chains that were read.
     pub fn new(chains: Vec<Chain>) -> Self {
         let mut starts = HashMap::new();
-        for chain in &chains {
-            for entry in &chain.entries {
-                if let Kind::Start { session, identity, .. } = entry.kind {
-                    // The first statement counts.
-                    starts.entry((chain.id, session)).or_insert((entry.time, identity));
-                }
-            }
-        }
+        chains.iter().for_each(|chain| note_starts(&mut starts, chain, 0));
         Self { chains, starts }
     }
 
@@ -63,11 +66,7 @@ impl Chains {
         let Some(chain) = self.chains.iter_mut().find(|chain| chain.id == name.chain) else { return false };
         let before = chain.entries.len();
         let whole = chain.extend(name, bytes);
-        for entry in chain.entries.iter().skip(before) {
-            if let Kind::Start { session, identity, .. } = entry.kind {
-                self.starts.entry((chain.id, session)).or_insert((entry.time, identity));
-            }
-        }
+        note_starts(&mut self.starts, chain, before);
         whole
     }
 
@@ -91,6 +90,15 @@ impl Chains {
         let mut fit: Vec<&Chain> = self.chains.iter().filter(|chain| chain.id.short() == session.chain16).collect();
         fit.sort_by_key(|chain| (self.start_of(chain.id, session.session).is_none(), chain.entries.is_empty()));
         fit.first().copied()
+    }
+}
+
+/// Takes in what the entries from this one on say of starts; the first statement counts.
+fn note_starts(starts: &mut Starts, chain: &Chain, from: usize) {
+    for entry in chain.entries.iter().skip(from) {
+        if let Kind::Start { session, identity, .. } = entry.kind {
+            starts.entry((chain.id, session)).or_insert((entry.time, identity));
+        }
     }
 }
 

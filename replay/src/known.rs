@@ -3,7 +3,7 @@
 //! A host's name is a claim, its chain id is its identity. First sight is recorded and shown as UNPINNED; a second
 //! chain for a name that is known is not believed before `keys trust`. Not for verifying chains.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -209,18 +209,21 @@ impl Known {
         const PINNED: &Standing = &Standing::Pinned;
         const UNPINNED: &Standing = &Standing::Unpinned { first: false };
         const SECOND: &Standing = &Standing::Second { host: String::new(), other: ChainId(Digest([0; 32])) };
-        let known = |chain16: &str| self.chains.iter().find(|(id, _)| id.short() == chain16);
+        // What the configuration pins goes first, as in `see`.
+        let mut known: HashMap<String, bool> =
+            self.chains.iter().map(|(id, entry)| (id.short(), entry.trust == Trust::Pinned)).collect();
+        known.extend(self.pins.keys().map(|id| (id.short(), true)));
+        let names: HashSet<&String> = self.pins.values().chain(self.chains.values().map(|entry| &entry.host)).collect();
+        // How many that nobody knows claim a name.
+        let mut unknown: HashMap<&String, usize> = HashMap::new();
+        for (_, host) in claims.iter().filter(|(chain16, _)| !known.contains_key(*chain16)) {
+            *unknown.entry(host).or_default() += 1;
+        }
         let of = |(chain16, host): (&String, &String)| {
-            let standing = match known(chain16) {
-                Some((_, Entry { trust: Trust::Pinned, .. })) => PINNED,
-                Some(_) => UNPINNED,
-                None if self.chains.values().any(|entry| entry.host == *host) => SECOND,
-                None if claims
-                    .iter()
-                    .any(|(other, name)| name == host && other != chain16 && known(other).is_none()) =>
-                {
-                    SECOND
-                }
+            let standing = match known.get(chain16) {
+                Some(true) => PINNED,
+                Some(false) => UNPINNED,
+                None if names.contains(host) || unknown.get(host).is_some_and(|claims| *claims > 1) => SECOND,
                 None => UNPINNED,
             };
             (chain16.clone(), standing)
@@ -348,6 +351,9 @@ mod tests {
         assert_eq!(seen[&id(2)], Standing::Pinned);
         assert_eq!(seen[&id(1)], Standing::Second { host: "web1".into(), other: id(2) });
         assert!(known.chains.is_empty());
+        let claims = [1, 2].map(|n| (id(n).short(), "web1".to_owned())).into();
+        let words = known.glance(&claims).into_values().map(Standing::word).collect::<Vec<_>>();
+        assert_eq!(words, ["second-chain", "pinned"]);
     }
 
     #[test]

@@ -20,7 +20,6 @@ pub mod forward;
 pub mod index;
 pub mod kept;
 pub mod known;
-pub mod parallel;
 pub mod play;
 pub mod recording;
 pub mod report;
@@ -30,3 +29,5 @@ pub mod story;
 pub mod timeline;
 pub mod viewing;
 pub mod wall;
+
+pub use hansard_sinks::parallel;

@@ -6,7 +6,7 @@
 use hansard_schemas::names::{ChainName, EventName, SegmentName};
 use hansard_schemas::{ChainId, Digest, SessionId, Timestamp};
 
-use crate::{Class, Level, Probe, Put, SessionRef, Sink, Store, TimeRange};
+use crate::{Class, Level, Part, Probe, Put, SessionRef, Sink, Store, TimeRange};
 
 /// A time of the first session, 2026-11-22T09:30:00Z, so that the dates in names are known.
 const FIRST_MS: u64 = 1_795_339_800_000;
@@ -150,6 +150,12 @@ fn read(store: &dyn Store, long: &[u8], failures: &mut Failures) -> crate::Resul
         let end = long.len() as u64;
         failures.same("a range is cut at the end", &store.read(part, Some(end - 1..end + 9))?.len(), &1);
         failures.same("a range behind the end is empty", &store.read(part, Some(end + 1..end + 9))?.len(), &0);
+    }
+    for range in [TimeRange::default(), range, TimeRange { from: Some(noon), until: None }] {
+        let parts_of = |session: SessionRef| Ok((session.clone(), store.parts(&session)?));
+        let each: Vec<(SessionRef, Vec<Part>)> =
+            store.sessions(&range)?.into_iter().map(parts_of).collect::<crate::Result<_>>()?;
+        failures.same("the parts of all sessions are those of each", &store.parts_of_all(&range)?, &each);
     }
     let stranger = SessionRef { session: session(5, 5), chain16: chain().short() };
     failures.same("an unknown session has no parts", &store.parts(&stranger)?.len(), &0);

@@ -129,6 +129,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.parts(session)
     }
 
+    fn parts_of_all(&self, range: &TimeRange) -> Result<Vec<(SessionRef, Vec<Part>)>> {
+        self.inner.parts_of_all(range)
+    }
+
     fn read(&self, part: &Part, range: Option<Range<u64>>) -> Result<Vec<u8>> {
         self.ask(&part.key)?;
         self.inner.read(part, range)

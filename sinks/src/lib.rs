@@ -19,6 +19,7 @@ pub mod kafka;
 pub mod memory;
 mod ndjson;
 mod open;
+pub mod parallel;
 pub mod probe;
 #[cfg(feature = "remote")]
 mod runtime;
@@ -213,6 +214,14 @@ pub trait Store: Send + Sync {
     /// The segments of one session, ordered by number. Two may have one number, or even one name, where the store keeps
     /// what was overwritten or sent twice; an empty list is no error.
     fn parts(&self, session: &SessionRef) -> Result<Vec<Part>>;
+
+    /// The sessions of a stretch of time, ordered, each with its segments: what [`Store::sessions`] and [`Store::parts`]
+    /// say, for whoever wants all of it. Where a listing shows the segments of many sessions, it is asked for once.
+    fn parts_of_all(&self, range: &TimeRange) -> Result<Vec<(SessionRef, Vec<Part>)>> {
+        let sessions = self.sessions(range)?;
+        let parts = parallel::each(&sessions, parallel::REQUESTS, |session| self.parts(session))?;
+        Ok(sessions.into_iter().zip(parts).collect())
+    }
 
     /// The bytes of a segment, or of a range of it, cut at its end. Without a range at most
     /// [`hansard_schemas::limits::SEGMENT_STORED`] bytes are taken into memory; a longer one is an error.

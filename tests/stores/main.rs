@@ -7,6 +7,7 @@
 // Tests fail by panicking, their shared functions too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod audited;
 mod bad_input;
 mod events;
 mod everywhere;
@@ -16,6 +17,15 @@ mod lagging;
 mod loss_window;
 mod names;
 mod outages;
+#[path = "../../replay/tests/suite/scene.rs"]
+#[allow(dead_code, reason = "what another suite needs of it")]
+mod scene;
 mod servers;
 mod shipped;
 mod sick_store;
+#[path = "../../replay/tests/suite/store.rs"]
+#[allow(dead_code, reason = "what another suite needs of it")]
+mod store;
+
+// `store` asks it for the program.
+use hansard_tests::programs;

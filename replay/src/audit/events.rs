@@ -7,22 +7,22 @@ use hansard_schemas::event::{Event, What};
 use hansard_schemas::names::EventName;
 use hansard_schemas::{ChainId, SessionId};
 
-use super::sessions::said;
+use super::sessions::{Said, Sessions};
 use super::{About, Facts, Finding, Told, shown};
 
 /// A session that ended so recently may have its event on the way.
 const GRACE_MS: i64 = 300_000;
 
-pub(super) fn reconcile(facts: &Facts, found: &mut Vec<Finding>) {
+pub(super) fn reconcile(facts: &Facts, chains: &[(&Chain, Sessions)], found: &mut Vec<Finding>) {
     let mut by_chain: BTreeMap<&str, Vec<&Told>> = BTreeMap::new();
     facts.events.iter().for_each(|told| by_chain.entry(&told.name.chain16).or_default().push(told));
-    for chain in facts.chains.iter() {
+    for (chain, sessions) in chains {
         let host = chain.host().map(|(host, _)| host);
         let told = by_chain.remove(&*chain.id.short()).unwrap_or_default();
         if facts.wants(host) {
             let mut about = About::new(found, host, shown(chain.id));
             told.iter().for_each(|told| document(chain, told, &mut about));
-            missing(facts, chain, &told, &mut about);
+            missing(facts, sessions, &told, &mut about);
         }
     }
     for (chain16, told) in by_chain {
@@ -120,14 +120,13 @@ fn session_of(event: &Event) -> Option<SessionId> {
 }
 
 /// Events without a session, and sessions without their events.
-fn missing(facts: &Facts, chain: &Chain, told: &[&Told], about: &mut About<'_>) {
-    let said = said(chain);
+fn missing(facts: &Facts, said: &Sessions, told: &[&Told], about: &mut About<'_>) {
     let of = |word: &str| -> BTreeSet<SessionId> {
         told.iter().filter(|told| told.name.event == word).filter_map(|told| told.name.session).collect()
     };
     let (started, stopped) = (of("started"), of("stopped"));
     for session in started.union(&stopped) {
-        if !said.get(session).is_some_and(super::sessions::Said::started) {
+        if !said.get(session).is_some_and(Said::started) {
             about.defect("event-without-session", Some(*session), "events tell of it, and its chain does not");
         }
     }
@@ -138,7 +137,7 @@ fn missing(facts: &Facts, chain: &Chain, told: &[&Told], about: &mut About<'_>) 
         }
         return;
     }
-    for (session, said) in &said {
+    for (session, said) in said {
         if !said.started() || !facts.range.contains(*session) {
             continue;
         }

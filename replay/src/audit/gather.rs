@@ -8,7 +8,7 @@ use hansard_schemas::event::Event;
 use hansard_schemas::names::EventName;
 use hansard_sinks::{Foreign, Part, SessionRef, SinkError, Store, TimeRange};
 
-use crate::cli::Filter;
+use crate::cli::Scope;
 use crate::context::Seen;
 use crate::evidence::Chains;
 use crate::parallel::{REQUESTS, each};
@@ -36,8 +36,8 @@ pub struct Facts {
     pub foreign: Vec<Foreign>,
     /// The stretch of time.
     pub range: TimeRange,
-    /// Which hosts, by name.
-    pub filter: Filter,
+    /// As it was asked for, with the hosts.
+    pub scope: Scope,
     /// The auditor's clock.
     pub now: Timestamp,
 }
@@ -46,36 +46,30 @@ impl Facts {
     /// Whether a host of this name is audited.
     pub fn wants(&self, host: Option<&str>) -> bool {
         // What says nothing of its host is everybody's business.
-        host.is_none_or(|host| self.filter.takes(host, "", ""))
+        host.is_none_or(|host| self.scope.takes(host))
     }
 }
 
-/// Reads a store, and events from another one where they are kept apart. `progress` is told how many of how many requests
-/// were answered.
+/// Reads a store, and events from another one where they are kept apart. `progress` is told how many events were read, and
+/// how many more there are.
 pub fn gather(
     store: &Arc<dyn Store>,
     events_from: Option<&Arc<dyn Store>>,
     (chains, seen): (Chains, Seen),
-    filter: &Filter,
+    scope: &Scope,
     now: Timestamp,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Facts, SinkError> {
-    let range = crate::desk::range(filter);
-    let sessions = store.sessions(&range)?;
+    let range = scope.range();
+    let stored = store.parts_of_all(&range)?.into_iter().collect();
     let witness = events_from.unwrap_or(store);
     let names = witness.events(&range)?;
-    progress(0, (sessions.len() + names.len()) as u64);
-    let counted = |result| {
-        progress(1, 0);
-        result
-    };
-    let parts = each(&sessions, REQUESTS, |session| counted(Ok(())).and_then(|()| store.parts(session)))?;
+    progress(0, names.len() as u64);
     let events = each(&names, REQUESTS, |part| {
-        let read = counted(Ok(())).and_then(|()| witness.read_event(part));
-        let event = read.map_err(|e| e.to_string()).and_then(|bytes| Event::parse(&bytes));
+        let event = witness.read_event(part).map_err(|e| e.to_string()).and_then(|bytes| Event::parse(&bytes));
+        progress(1, 0);
         Ok::<_, SinkError>(Told { name: part.name.clone(), event })
     })?;
     let foreign = store.foreign()?;
-    let stored = sessions.into_iter().zip(parts).collect();
-    Ok(Facts { chains, seen, stored, events, foreign, range, filter: filter.clone(), now })
+    Ok(Facts { chains, seen, stored, events, foreign, range, scope: scope.clone(), now })
 }

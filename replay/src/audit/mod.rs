@@ -79,9 +79,10 @@ impl About<'_> {
 /// Everything that is found, the worst first.
 pub fn reconcile(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
+    let said: Vec<_> = facts.chains.iter().map(|chain| (chain, sessions::said(chain))).collect();
     chains::reconcile(facts, &mut found);
-    sessions::reconcile(facts, &mut found);
-    events::reconcile(facts, &mut found);
+    sessions::reconcile(facts, &said, &mut found);
+    events::reconcile(facts, &said, &mut found);
     found.sort();
     found.dedup();
     found

@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hansard_schemas::chain::{Chain, Head, Kind};
+use hansard_schemas::verdict::RUNNING_MS;
 use hansard_schemas::{Digest, SessionId, Timestamp};
 use hansard_sinks::{Part, SessionRef};
 
 use super::{About, Facts, Finding, shown};
-
-/// FORMAT.md, section 8: the newest statement that a session runs counts for this long.
-const RUNNING_MS: i64 = 180_000;
 
 /// Between the time in a session's id and that of its `start` entry.
 const START_MS: i64 = 60_000;
@@ -43,8 +41,11 @@ impl Said {
 }
 
 /// What a chain says of its sessions.
-pub(super) fn said(chain: &Chain) -> BTreeMap<SessionId, Said> {
-    let mut all: BTreeMap<SessionId, Said> = BTreeMap::new();
+pub(super) type Sessions = BTreeMap<SessionId, Said>;
+
+/// Goes through a chain once.
+pub(super) fn said(chain: &Chain) -> Sessions {
+    let mut all = Sessions::new();
     let mut open: BTreeSet<SessionId> = BTreeSet::new();
     let mut boot = None;
     for entry in &chain.entries {
@@ -92,16 +93,16 @@ pub(super) fn said(chain: &Chain) -> BTreeMap<SessionId, Said> {
     all
 }
 
-pub(super) fn reconcile(facts: &Facts, found: &mut Vec<Finding>) {
+pub(super) fn reconcile(facts: &Facts, chains: &[(&Chain, Sessions)], found: &mut Vec<Finding>) {
     let mut seen: BTreeSet<SessionRef> = BTreeSet::new();
-    for chain in facts.chains.iter() {
+    for (chain, sessions) in chains {
         let host = chain.host().map(|(host, _)| host);
-        for (session, said) in said(chain) {
+        for (&session, said) in sessions {
             let name = SessionRef { session, chain16: chain.id.short() };
             seen.insert(name.clone());
             if facts.wants(host) && facts.range.contains(session) && said.started() {
                 let parts = facts.stored.get(&name).map(Vec::as_slice).unwrap_or_default();
-                one(facts, session, &said, parts, &mut About::new(found, host, shown(chain.id)));
+                one(facts, session, said, parts, &mut About::new(found, host, shown(chain.id)));
             }
         }
     }
@@ -177,7 +178,8 @@ fn one(facts: &Facts, session: SessionId, said: &Said, parts: &[Part], about: &m
 }
 
 fn is_running(facts: &Facts, said: &Said) -> bool {
-    let fresh = said.newest.is_some_and(|time| facts.now.unix_ms() - time.unix_ms() <= RUNNING_MS);
+    let fresh =
+        said.newest.is_some_and(|time| facts.now.unix_ms() <= time.unix_ms().saturating_add_unsigned(RUNNING_MS));
     said.ended().is_none() && !said.dropped && fresh
 }
 

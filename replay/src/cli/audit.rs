@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
 use clap::Args;
 
-use super::{StoreArgs, time};
+use super::{Scope, StoreArgs};
 
 const EXAMPLES: &str = "\
 Names and what is signed are compared; `verify` reads the recordings themselves.
@@ -23,15 +22,9 @@ pub struct Audit {
     #[command(flatten)]
     #[allow(missing_docs, reason = "documented at its type")]
     pub store: StoreArgs,
-    /// Only sessions that started at or after this time (UTC): 2026-11-22 or 2026-11-22T09:30:00Z
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub since: Option<DateTime<Utc>>,
-    /// Only sessions that started before this time
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub until: Option<DateTime<Utc>>,
-    /// Only hosts of this name; `*` stands for any characters
-    #[arg(long, value_name = "NAME")]
-    pub host: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub scope: Scope,
     /// Take the events from this store: one that the recorded hosts cannot write over
     #[arg(long, value_name = "URL")]
     pub events_from: Option<String>,

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use clap::Args;
 use clap_complete::ArgValueCandidates;
+use hansard_sinks::TimeRange;
 
 use super::time;
 use crate::completing::sessions;
@@ -18,9 +19,9 @@ pub struct Selection {
     pub filter: Filter,
 }
 
-/// What the names in a store are held against.
+/// A stretch of time, and hosts.
 #[derive(Debug, Clone, Default, Args)]
-pub struct Filter {
+pub struct Scope {
     /// Only sessions that started at or after this time (UTC): 2026-11-22 or 2026-11-22T09:30:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub since: Option<DateTime<Utc>>,
@@ -30,6 +31,14 @@ pub struct Filter {
     /// Only sessions on this host; `*` stands for any characters
     #[arg(long, value_name = "NAME")]
     pub host: Option<String>,
+}
+
+/// What the names in a store are held against.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Filter {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub scope: Scope,
     /// Only sessions of this user; `*` stands for any characters
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
@@ -38,17 +47,33 @@ pub struct Filter {
     pub kind: Option<String>,
 }
 
+impl Scope {
+    /// The stretch of time.
+    pub fn range(&self) -> TimeRange {
+        TimeRange { from: self.since, until: self.until }
+    }
+
+    /// Whether a host of this name fits.
+    pub fn takes(&self, host: &str) -> bool {
+        fits(&self.host, host)
+    }
+}
+
 impl Filter {
     /// Whether it asks for more than a stretch of time.
     pub fn is_by_name(&self) -> bool {
-        self.host.is_some() || self.user.is_some() || self.kind.is_some()
+        self.scope.host.is_some() || self.user.is_some() || self.kind.is_some()
     }
 
     /// Whether a session of these fits.
     pub fn takes(&self, host: &str, user: &str, kind: &str) -> bool {
-        let fits = |pattern: &Option<String>, text: &str| pattern.as_ref().is_none_or(|pattern| like(pattern, text));
-        fits(&self.host, host) && fits(&self.user, user) && fits(&self.kind, kind)
+        self.scope.takes(host) && fits(&self.user, user) && fits(&self.kind, kind)
     }
+}
+
+/// Whether a text is what is asked for, if something is.
+fn fits(pattern: &Option<String>, text: &str) -> bool {
+    pattern.as_ref().is_none_or(|pattern| like(pattern, text))
 }
 
 /// Whether a text is what a pattern says, in which `*` stands for any characters.

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::audit::{Facts, Finding, Level, gather, reconcile};
-use crate::cli::{Audit, Filter, StoreArgs};
+use crate::cli::{Audit, StoreArgs};
 use crate::context::Context;
 use crate::evidence::Chains;
 use crate::known::Standing;
@@ -34,19 +34,18 @@ pub fn run(context: &Context, args: &Audit) -> Outcome {
         Some(from) => Some(context.store(&StoreArgs { from: Some(from.clone()) })?),
         None => None,
     };
-    let filter = Filter { since: args.since, until: args.until, host: args.host.clone(), ..Filter::default() };
     let chains = Chains::load(&*store)?;
     let seen = context.standings(&*store, &chains)?;
     // Hidden by itself where standard error is no terminal.
     let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("auditing {bar:30} {pos}/{len} objects")
+        ProgressStyle::with_template("auditing {bar:30} {pos}/{len} events")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let progress = |done, more| {
         bar.inc_length(more);
         bar.inc(done);
     };
-    let facts = gather(&store, events_from.as_ref(), (chains, seen), &filter, context.now(), &progress)?;
+    let facts = gather(&store, events_from.as_ref(), (chains, seen), &args.scope, context.now(), &progress)?;
     bar.finish_and_clear();
     let findings = reconcile(&facts);
     let report = document(&facts, store.address(), &findings);
@@ -99,9 +98,9 @@ fn document(facts: &Facts, store: &str, findings: &[Finding]) -> Value {
         "program": concat!("hansard-replay ", env!("CARGO_PKG_VERSION")),
         "at": facts.now,
         "store": store,
-        "since": facts.range.from.map(hansard_schemas::Timestamp::new),
-        "until": facts.range.until.map(hansard_schemas::Timestamp::new),
-        "host": facts.filter.host,
+        "since": facts.scope.since.map(hansard_schemas::Timestamp::new),
+        "until": facts.scope.until.map(hansard_schemas::Timestamp::new),
+        "host": facts.scope.host,
         "chains": chains,
         "summary": {
             "chains": chains.len(),

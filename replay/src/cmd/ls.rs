@@ -19,8 +19,6 @@ use crate::context::Context;
 use crate::known::Standing;
 use crate::report::{Exit, Outcome, json_line, note};
 
-/// FORMAT.md, section 8: the newest statement that a session runs counts for this long.
-const RUNNING_MS: i64 = 180_000;
 /// Longest command that a table shows.
 const COMMAND: usize = 48;
 

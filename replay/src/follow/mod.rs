@@ -21,7 +21,7 @@ use hansard_schemas::chain::{Chain, Kind};
 use hansard_schemas::keys::Identities;
 use hansard_schemas::names::safe;
 use hansard_schemas::segment::TrailerKind;
-use hansard_schemas::verdict::{Fault, SegmentFact, Summary, Verdict, judge};
+use hansard_schemas::verdict::{Fault, RUNNING_MS, SegmentFact, Summary, Verdict, judge};
 use hansard_schemas::{ChainId, Digest, Error, PublicKey, SessionId, Timestamp};
 use hansard_sinks::{Class, SessionRef, SinkError, Store};
 
@@ -36,7 +36,7 @@ use crate::viewing::Viewing;
 use crate::wall;
 
 /// FORMAT.md, section 8: the newest statement that a session runs counts for this long.
-const RUNNING: Duration = Duration::from_secs(180);
+const RUNNING: Duration = Duration::from_millis(RUNNING_MS);
 /// How long a verdict that something may still come to change must stand before it is believed: the end of a session, its
 /// last segments and what the chain says of them arrive one after the other.
 const SETTLES: Duration = Duration::from_secs(60);

@@ -126,7 +126,7 @@ struct Forwarder<'a> {
 /// Forwards until it is told to stop.
 pub fn run(job: &Job<'_>, store: Arc<dyn Store>, identities: Identities) -> Outcome {
     let stop = Stop::of_signals().map_err(|error| Failure::usage(format!("cannot hear signals: {error}")))?;
-    let since = job.filter.since.unwrap_or_else(Utc::now);
+    let since = job.filter.scope.since.unwrap_or_else(Utc::now);
     let state = State::open(job.state, store.address(), since)?;
     let output = Output::open(job.to, job.json, stop.clone())?;
     let mut forwarder = Forwarder {
@@ -223,12 +223,12 @@ impl Forwarder<'_> {
 
     /// Finds the sessions that began after `from` and are to be sent.
     fn discover(&mut self, from: chrono::DateTime<Utc>) -> Result<(), SinkError> {
-        let range = TimeRange { from: Some(from), until: self.job.filter.until };
+        let range = TimeRange { from: Some(from), until: self.job.filter.scope.until };
         let now = self.job.context.now();
         let mut open: BTreeMap<String, BTreeSet<SessionId>> = BTreeMap::new();
         for session in self.store.sessions(&range)? {
             let known = self.sending.contains_key(&session) || self.left.contains(&session);
-            if known || self.job.filter.since.is_some_and(|since| session.session.time() < since) {
+            if known || self.job.filter.scope.since.is_some_and(|since| session.session.time() < since) {
                 continue;
             }
             let wanted = match self.state.get(&session) {

@@ -7,16 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::store::{Host, Said, Session, World, boot};
-
-fn recorded() -> (World, Session) {
-    let world = World::new();
-    let mut host = Host::new("web1");
-    let session = host.session(&world, 2);
-    session.save(&world);
-    host.save(&world);
-    (world, session)
-}
+use crate::store::{Host, Said, Session, World, boot, recorded};
 
 fn files(folder: &Path) -> BTreeMap<String, PathBuf> {
     let mut found = BTreeMap::new();
@@ -48,7 +39,7 @@ fn manifest(folder: &Path) -> bool {
 
 #[test]
 fn the_folder_is_a_store_with_the_same_verdict() {
-    let (world, session) = recorded();
+    let (world, session) = recorded(2, None);
     let before = world.run(&["verify", &session.id.to_string(), "--json"]);
     world.run(&["export", "latest", "--as", "evidence", "-o", "case"]).expect(0, &[]);
     let folder = world.root.join("case");
@@ -85,7 +76,7 @@ fn the_folder_is_a_store_with_the_same_verdict() {
 
 #[test]
 fn any_changed_byte_is_found() {
-    let (world, session) = recorded();
+    let (world, session) = recorded(2, None);
     world.run(&["export", "latest", "--as", "evidence", "-o", "case"]).expect(0, &[]);
     let folder = world.root.join("case");
     for (name, path) in files(&folder) {
@@ -158,7 +149,7 @@ fn without_a_chain_the_folder_says_that_nothing_witnesses_it() {
 
 #[test]
 fn a_folder_is_new_and_needs_a_name() {
-    let (world, _) = recorded();
+    let (world, _) = recorded(2, None);
     world.run(&["export", "latest", "--as", "evidence"]).expect(2, &["-o FOLDER"]);
     fs::create_dir(world.root.join("case")).unwrap();
     world
@@ -169,14 +160,7 @@ fn a_folder_is_new_and_needs_a_name() {
 
 #[test]
 fn what_is_refused_half_way_leaves_no_manifest() {
-    let world = World::new();
-    let mut host = Host::new("web1");
-    let mut plan = host.plan(&world, 3);
-    plan.miscounted = Some(1);
-    let session = host.record(&plan);
-    host.end(&session);
-    session.save(&world);
-    host.save(&world);
+    let (world, _) = recorded(3, Some(1));
     let said = world.run(&["export", "latest", "--as", "evidence", "-o", "case"]);
     said.expect(1, &["segment 1", "footer", "is not finished", "no manifest"]);
     assert!(!world.root.join("case/MANIFEST.sha256").exists());

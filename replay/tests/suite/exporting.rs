@@ -5,19 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use crate::store::{Host, World, shown};
-
-fn recorded(segments: usize, miscounted: Option<usize>) -> World {
-    let world = World::new();
-    let mut host = Host::new("web1");
-    let mut plan = host.plan(&world, segments);
-    plan.miscounted = miscounted;
-    let session = host.record(&plan);
-    host.end(&session);
-    session.save(&world);
-    host.save(&world);
-    world
-}
+use crate::store::{recorded, shown};
 
 fn raw(segments: usize) -> Vec<u8> {
     (0..segments).flat_map(|n| [shown(n).as_bytes(), &[0xff, 0, b'x']].concat()).collect()
@@ -25,7 +13,7 @@ fn raw(segments: usize) -> Vec<u8> {
 
 #[test]
 fn raw_is_the_exact_bytes_and_txt_what_could_be_read() {
-    let world = recorded(3, None);
+    let (world, _) = recorded(3, None);
     let output = world.command(&["export", "latest", "--as", "raw"]).output().unwrap();
     assert_eq!(output.stdout, raw(3));
     let empty = world.run(&["export", "latest", "--as", "raw", "--stream", "input"]);
@@ -38,7 +26,7 @@ fn raw_is_the_exact_bytes_and_txt_what_could_be_read() {
 
 #[test]
 fn cast_is_the_lines_as_they_were_recorded() {
-    let world = recorded(2, None);
+    let (world, _) = recorded(2, None);
     let cast = world.run(&["export", "latest", "--as", "cast"]).out;
     let lines: Vec<&str> = cast.lines().collect();
     assert!(lines[0].starts_with(r#"{"version":3,"#), "{}", lines[0]);
@@ -58,7 +46,7 @@ fn cast_is_the_lines_as_they_were_recorded() {
 
 #[test]
 fn files_are_private_and_never_overwritten() {
-    let world = recorded(1, None);
+    let (world, _) = recorded(1, None);
     world.run(&["export", "latest", "--as", "raw", "-o", "bytes"]).expect(0, &[]);
     let path = world.root.join("bytes");
     assert_eq!(fs::read(&path).unwrap(), raw(1));
@@ -75,7 +63,7 @@ fn files_are_private_and_never_overwritten() {
 
 #[test]
 fn a_refusal_half_way_says_how_far_what_was_written_goes() {
-    let world = recorded(3, Some(1));
+    let (world, _) = recorded(3, Some(1));
     for form in ["raw", "cast", "txt"] {
         let said = world.run(&["export", "latest", "--as", form, "-o", form]);
         said.expect(1, &["segment 1", "footer", "what was written ends there", "bytes, up to 0:00.4"]);
@@ -92,7 +80,7 @@ fn a_refusal_half_way_says_how_far_what_was_written_goes() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
-    let world = recorded(3, None);
+    let (world, _) = recorded(3, None);
     for form in ["raw", "cast", "txt"] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
@@ -108,7 +96,7 @@ fn a_reader_that_goes_away_is_no_failure() {
 
 #[test]
 fn play_needs_a_terminal_and_says_what_else_there_is() {
-    let world = recorded(1, None);
+    let (world, _) = recorded(1, None);
     let said = world.run(&["play", "latest"]);
     said.expect(2, &["standard output is not a terminal", "export --as txt"]);
     assert_eq!(said.out, "");

@@ -4,20 +4,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use crate::store::{Host, Session, World};
-
-fn recorded() -> (World, Session) {
-    let world = World::new();
-    let mut host = Host::new("web1");
-    let session = host.session(&world, 2);
-    session.save(&world);
-    host.save(&world);
-    (world, session)
-}
+use crate::store::{Host, World, recorded};
 
 #[test]
 fn cast2_is_what_old_players_know() {
-    let (world, session) = recorded();
+    let (world, session) = recorded(2, None);
     let said = world.run(&["export", "latest", "--as", "cast2"]);
     said.expect(0, &["asciicast v2", "being no UTF-8: 2", "exit statuses left out: 1", "--as cast can"]);
     let (first, rest) = said.out.split_once('\n').unwrap();
@@ -42,7 +33,7 @@ fn cast2_is_what_old_players_know() {
 
 #[test]
 fn json_is_one_document_an_event() {
-    let (world, session) = recorded();
+    let (world, session) = recorded(2, None);
     let said = world.run(&["export", "latest", "--as", "json"]);
     said.expect(0, &[]);
     let time = |ms: i64| {
@@ -70,7 +61,7 @@ fn json_is_one_document_an_event() {
 
 #[test]
 fn a_still_is_of_the_moment_that_is_asked_for() {
-    let (world, session) = recorded();
+    let (world, session) = recorded(2, None);
     let still = |at: &[&str]| world.run(&[&["export", "latest", "--as", "svg"], at].concat());
     let early = still(&["--at", "0.1"]);
     early.expect(0, &["segment 0: caf", "at 0:00.1 of 0:00.5", &session.id.to_string(), "web1"]);
@@ -110,7 +101,7 @@ fn data(page: &str) -> Value {
 
 #[test]
 fn a_page_holds_the_frames_of_the_screen() {
-    let (world, session) = recorded();
+    let (world, session) = recorded(2, None);
     world.run(&["export", "latest", "--as", "html", "-o", "page.html"]).expect(0, &[]);
     let path = world.root.join("page.html");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -128,14 +119,7 @@ fn a_page_holds_the_frames_of_the_screen() {
 
 #[test]
 fn a_picture_of_what_is_refused_is_not_written() {
-    let world = World::new();
-    let mut host = Host::new("web1");
-    let mut plan = host.plan(&world, 3);
-    plan.miscounted = Some(1);
-    let session = host.record(&plan);
-    host.end(&session);
-    session.save(&world);
-    host.save(&world);
+    let (world, _) = recorded(3, Some(1));
     for form in ["svg", "html"] {
         world.run(&["export", "latest", "--as", form, "-o", form]).expect(1, &["segment 1", "footer"]);
         assert!(!world.root.join(form).exists());

@@ -50,7 +50,7 @@ impl World {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hansard-replay"));
+        let mut command = Command::new(crate::programs::replay());
         command.env_clear().env("HOME", &self.root).env("TZ", "UTC").current_dir(&self.root).args(args);
         command
     }
@@ -322,6 +322,19 @@ impl Host {
         let bytes: Vec<u8> = entries.iter().flat_map(|entry| entry.line.clone()).collect();
         put(world, &name.path(), &bytes);
     }
+}
+
+/// A world with one session of some segments, and its host's chain; the footer of `miscounted` counts what is not there.
+pub fn recorded(segments: usize, miscounted: Option<usize>) -> (World, Session) {
+    let world = World::new();
+    let mut host = Host::new("web1");
+    let mut plan = host.plan(&world, segments);
+    plan.miscounted = miscounted;
+    let session = host.record(&plan);
+    host.end(&session);
+    session.save(&world);
+    host.save(&world);
+    (world, session)
 }
 
 /// A keys line with the wraps of two.

@@ -5,13 +5,11 @@ use std::collections::BTreeSet;
 use super::evidence::Evidence;
 use super::line::Line;
 use super::report::{Fault, Judgement, Verdict};
-use super::{SegmentFact, embedded};
+use super::{RUNNING_MS, SegmentFact, embedded};
 use crate::chain::Chain;
 use crate::segment::TrailerKind;
 use crate::{SessionId, Timestamp};
 
-/// Age of a checkpoint up to which a session in it counts as running: three of the intervals of CHAIN-3.
-const RUNNING_MS: u64 = 180_000;
 /// How many missing segments are named one by one.
 const MISSING_NAMED: usize = 1000;
 

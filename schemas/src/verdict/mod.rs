@@ -16,6 +16,9 @@ use crate::names::SegmentName;
 use crate::segment::{Checked, Header, KeysState, TrailerKind};
 use crate::{Digest, Error, Result, SessionId};
 
+/// How long the newest statement that a session runs counts (FORMAT.md, section 8): three of the intervals of CHAIN-3.
+pub const RUNNING_MS: u64 = 180_000;
+
 /// One object of a session, as checked.
 #[derive(Debug)]
 pub struct SegmentFact {

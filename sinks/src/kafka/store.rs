@@ -3,6 +3,7 @@
 //! A part's key is `partition/offset`, for a log may hold a name many times, and the reader is shown every copy. Values
 //! are read when they are asked for.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -105,6 +106,20 @@ impl Store for KafkaStore {
         // Stable: copies stay in the order of the log.
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
+    }
+
+    fn parts_of_all(&self, range: &TimeRange) -> Result<Vec<(SessionRef, Vec<Part>)>> {
+        let found = self.list(false, |(at, entry)| {
+            let name = SegmentName::parse(&entry.name).ok().filter(|name| range.contains(name.session))?;
+            Some(Part { name, key: key(at), version: None, bytes: entry.bytes })
+        })?;
+        let mut sessions: BTreeMap<SessionRef, Vec<Part>> = BTreeMap::new();
+        for part in found {
+            let session = SessionRef { session: part.name.session, chain16: part.name.chain16.clone() };
+            sessions.entry(session).or_default().push(part);
+        }
+        sessions.values_mut().for_each(|parts| parts.sort_by(|a, b| a.name.cmp(&b.name)));
+        Ok(sessions.into_iter().collect())
     }
 
     fn read(&self, part: &Part, range: Option<Range<u64>>) -> Result<Vec<u8>> {

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Builder, Region, RequestChecksumCalculation, ResponseChecksumValidation};
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::SdkError;
 
-use super::errors::{failed, timed_out};
+use super::errors::{passes, timed_out};
 use super::options::Options;
 use crate::aws::Access;
 use crate::{Result, SinkError, runtime};
@@ -21,6 +21,9 @@ const REQUEST: Duration = Duration::from_secs(30);
 const SLOWEST: u64 = 256 << 10;
 /// With any body: a caller waits no longer for one call.
 const LONGEST: Duration = Duration::from_secs(120);
+
+/// Before a reader asks again.
+const PAUSES: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1600)];
 
 /// One place, and the client for it once there is one.
 pub(super) struct Connection {
@@ -33,22 +36,30 @@ impl Connection {
         Self { options, client: Mutex::new(None) }
     }
 
-    /// Makes one request that moves about `bytes`, and waits for its answer or its end.
-    pub fn call<T, E, F>(
+    /// Makes a request that reads, and again where the server could not answer just then, or `broke_off`: among ten thousand there is
+    /// always one, and nobody else would ask again for it.
+    pub fn ask<T, E, F>(
         &self,
         name: &str,
         action: &'static str,
         bytes: u64,
-        request: impl FnOnce(Client, Options) -> F,
-    ) -> Result<T>
+        broke_off: impl Fn(&T) -> bool,
+        request: impl Fn(Client, Options) -> F,
+    ) -> Result<Result<T, SdkError<E>>>
     where
         F: Future<Output = Result<T, SdkError<E>>>,
-        E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        self.answer(name, action, bytes, request)?.map_err(|error| failed(name, action, &error))
+        for pause in PAUSES {
+            match self.answer(name, action, bytes, &request)? {
+                Ok(answer) if broke_off(&answer) => std::thread::sleep(pause),
+                Err(error) if passes(&error) => std::thread::sleep(pause),
+                answer => return Ok(answer),
+            }
+        }
+        self.answer(name, action, bytes, request)
     }
 
-    /// The same, with the answer as it came.
+    /// Makes one request that moves about `bytes`, and waits for its answer or its end.
     pub fn answer<O, F>(
         &self,
         name: &str,

@@ -197,3 +197,13 @@ pub(super) fn timed_out(name: &str, action: &'static str, limit: Duration) -> Si
 pub(super) fn status<E>(error: &SdkError<E>) -> u16 {
     error.raw_response().map_or(0, |response| response.status().as_u16())
 }
+
+/// Whether the same question may well be answered in a moment: the server is busy, or a connection broke.
+pub(super) fn passes<E>(error: &SdkError<E>) -> bool {
+    match error {
+        SdkError::DispatchFailure(failure) => !failure.is_timeout() && !failure.is_user(),
+        SdkError::ResponseError(_) => true,
+        SdkError::ServiceError(_) => matches!(status(error), 429 | 500 | 502..=504),
+        _ => false,
+    }
+}

@@ -1,31 +1,33 @@
 //! Rows with what chains and first lines say: states by chain, segments and their sizes, commands.
 //!
-//! Every session costs a listing and the beginning of a segment, so several are asked for at a time.
+//! Every session costs the beginning of a segment, so several are asked for at a time; what segments there are is listed of
+//! all sessions at once, and of each by itself only where names leave few of them.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use hansard_schemas::chain::{Chain, Kind};
 use hansard_schemas::keys::{Identities, SecretCache};
+use hansard_schemas::verdict::RUNNING_MS;
 use hansard_schemas::{SessionId, Timestamp};
-use hansard_sinks::{Part, Store};
+use hansard_sinks::{Part, SessionRef, SinkError, Store};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{RUNNING_MS, Row, command};
+use super::{Row, command};
 use crate::catalog::{Catalog, Listed};
 use crate::cli::Filter;
 use crate::context::{Context, Seen};
 use crate::desk;
 use crate::evidence::Chains;
+use crate::parallel::{REQUESTS, each};
 use crate::recording::peek;
-use crate::report::{Failure, Outcome};
-
-/// Sessions asked for at a time. What is waited for is the store; more would not fit through one connection.
-const THREADS: usize = 8;
+use crate::report::Outcome;
 
 struct Asked<'a> {
     store: &'a dyn Store,
+    /// Of the sessions that were listed together.
+    parts: BTreeMap<SessionRef, Vec<Part>>,
     chains: &'a Chains,
     seen: &'a Seen,
     identities: &'a Identities,
@@ -43,7 +45,14 @@ pub(super) fn rows(
     let chains = Chains::load(store)?;
     let seen = context.standings(store, &chains)?;
     seen.tell();
-    let catalog = Catalog::load(store, &chains, &desk::range(filter))?;
+    let range = desk::range(filter);
+    let mut parts: BTreeMap<SessionRef, Vec<Part>> = BTreeMap::new();
+    let catalog = if filter.is_by_name() {
+        Catalog::load(store, &chains, &range)?
+    } else {
+        parts.extend(store.parts_of_all(&range)?);
+        Catalog::of(parts.keys().cloned().collect(), &chains, &range)
+    };
     let name_of = |listed: &Listed| {
         named.binary_search_by_key(&(listed.session.session, &*listed.session.chain16), |row| {
             (row.session, &row.chain16)
@@ -63,27 +72,14 @@ pub(super) fn rows(
             })
         })
         .collect();
-    let asked = Asked { store, chains: &chains, seen: &seen, identities, now: context.now() };
+    let asked = Asked { store, parts, chains: &chains, seen: &seen, identities, now: context.now() };
     let bar = bar(all.len());
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let (mut found, mut cache) = (Vec::new(), SecretCache::default());
-        while let Some((listed, row)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-            found.push(asked.row(listed, *row, &mut cache)?);
-            bar.inc(1);
-        }
-        Ok::<_, Failure>(found)
-    };
-    let mut rows = Vec::with_capacity(all.len());
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS.min(all.len())).map(|_| scope.spawn(work)).collect();
-        for thread in threads {
-            rows.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-        }
-        Ok::<_, Failure>(())
+    let rows = each(&all, REQUESTS, |(listed, row)| {
+        let row = asked.row(listed, *row);
+        bar.inc(1);
+        row
     })?;
     bar.finish_and_clear();
-    rows.sort_by(|a, b| (a.session, &a.chain16).cmp(&(b.session, &b.chain16)));
     Ok(rows)
 }
 
@@ -100,14 +96,19 @@ fn bar(sessions: usize) -> ProgressBar {
 }
 
 impl Asked<'_> {
-    fn row(&self, listed: &Listed, named: Option<&Row>, cache: &mut SecretCache) -> Outcome<Row> {
+    fn row(&self, listed: &Listed, named: Option<&Row>) -> Result<Row, SinkError> {
         let session = listed.session.session;
-        let parts = self.store.parts(&listed.session)?;
+        let parts = match self.parts.get(&listed.session) {
+            Some(parts) => Cow::Borrowed(&parts[..]),
+            None => Cow::Owned(self.store.parts(&listed.session)?),
+        };
         let chain = listed.witness.and_then(|id| self.chains.get(id));
         let start = chain.and_then(|chain| self.chains.start_of(chain.id, session));
         let first = parts.first().filter(|part| part.name.number == 0 && !self.identities.is_empty());
-        let header = first
-            .and_then(|part| peek(self.store, part, start.map(|(_, identity)| identity), self.identities, cache).ok());
+        let header = first.and_then(|part| {
+            peek(self.store, part, start.map(|(_, identity)| identity), self.identities, &mut SecretCache::default())
+                .ok()
+        });
         let (state, end) = state(chain, session, &parts, self.now);
         let started = start.map_or(session.time(), |(time, _)| time.time());
         let who = header.as_ref().map(|header| &header.hansard);
@@ -169,6 +170,6 @@ fn state(
     if recovered.is_some() {
         return ("recovered", recovered);
     }
-    let fresh = newest.is_some_and(|time| now.unix_ms().saturating_sub(time.unix_ms()) <= RUNNING_MS);
+    let fresh = newest.is_some_and(|time| now.unix_ms() <= time.unix_ms().saturating_add_unsigned(RUNNING_MS));
     (if listed && fresh { "running" } else { "silent" }, None)
 }

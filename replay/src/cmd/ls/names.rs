@@ -6,12 +6,15 @@
 //! the chains.
 
 use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use hansard_schemas::names::EventName;
+use hansard_schemas::verdict::RUNNING_MS;
 use hansard_sinks::{SessionRef, Store, TimeRange};
 
-use super::{RUNNING_MS, Row};
+use super::Row;
 use crate::cli::Filter;
 use crate::context::Context;
 use crate::desk;
@@ -33,7 +36,13 @@ pub(super) fn rows(context: &Context, store: &dyn Store, filter: &Filter) -> Out
     let range = desk::range(filter);
     let now = context.now().time();
     let mut sessions: BTreeMap<SessionRef, Told> = BTreeMap::new();
-    for session in store.sessions(&range)? {
+    // Neither listing waits for the other.
+    let (stored, events) = thread::scope(|scope| {
+        let stored = scope.spawn(|| store.sessions(&range));
+        let events = store.events(&range);
+        (stored.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), events)
+    });
+    for session in stored? {
         sessions.entry(session).or_default().stored = true;
     }
     // The newest time at which each chain was heard of.
@@ -42,7 +51,7 @@ pub(super) fn rows(context: &Context, store: &dyn Store, filter: &Filter) -> Out
         let newest = heard.entry(name.chain16.clone()).or_insert(name.time);
         *newest = name.time.max(*newest);
     };
-    for part in store.events(&range)? {
+    for part in events? {
         let name = part.name;
         hear(&name);
         let Some(session) = name.session else { continue };
@@ -50,9 +59,9 @@ pub(super) fn rows(context: &Context, store: &dyn Store, filter: &Filter) -> Out
         take(sessions.entry(known).or_default(), &name);
     }
     let open = sessions.values().any(|told| told.stopped.is_none());
-    if open && let Some(until) = filter.until.filter(|until| *until <= now) {
+    if open && let Some(until) = filter.scope.until.filter(|until| *until <= now) {
         // Hosts are heard of after the stretch that was asked for, too.
-        let from = (now - Duration::milliseconds(RUNNING_MS)).max(until);
+        let from = (now - Duration::from_millis(RUNNING_MS)).max(until);
         for part in store.events(&TimeRange { from: Some(from), until: None })? {
             hear(&part.name);
         }
@@ -61,7 +70,8 @@ pub(super) fn rows(context: &Context, store: &dyn Store, filter: &Filter) -> Out
     let known = context.known()?;
     let standings = known.glance(&hosts);
     let rows = sessions.into_iter().map(|(of, told)| {
-        let fresh = heard.get(&of.chain16).is_some_and(|time| (now - *time).num_milliseconds().abs() <= RUNNING_MS);
+        let fresh =
+            heard.get(&of.chain16).is_some_and(|time| (now - *time).num_milliseconds().unsigned_abs() <= RUNNING_MS);
         let started = told.started.unwrap_or_else(|| of.session.time());
         Row {
             session: of.session,
