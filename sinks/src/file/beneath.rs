@@ -4,6 +4,8 @@
 //! store leads outside. The directory itself may be reached over links: the user named it.
 
 use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -84,6 +86,22 @@ pub(crate) fn file(root: &OwnedFd, name: &str) -> Result<(File, u64)> {
         FileType::RegularFile => Ok((File::from(fd), u64::try_from(stat.st_size).unwrap_or(0))),
         kind => Err(SinkError::NotAFile { name: name.into(), what: what(kind) }),
     }
+}
+
+/// The bytes of the file `name` below `root`, or of a range of it, cut at its end as it is now; more than `limit` bytes are an
+/// error.
+pub(crate) fn read(root: &OwnedFd, name: &str, range: Option<Range<u64>>, limit: u64) -> Result<Vec<u8>> {
+    let (mut file, length) = file(root, name)?;
+    let io = |source| SinkError::Io { name: name.into(), action: "read", source };
+    let (start, end) = range.map_or((0, length), |range| (range.start.min(length), range.end.min(length)));
+    let wanted = end.saturating_sub(start);
+    if wanted > limit {
+        return Err(SinkError::TooLarge { name: name.into(), bytes: wanted, limit });
+    }
+    file.seek(SeekFrom::Start(start)).map_err(io)?;
+    let mut bytes = Vec::new();
+    file.take(wanted).read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
 }
 
 /// The length of a file in a directory; 0 of what cannot be asked: reading it gives the reason.

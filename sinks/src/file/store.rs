@@ -3,7 +3,6 @@
 //! Listing walks the dated directories of FORMAT.md, section 10, and takes only names that parse; the rest is for
 //! [`Store::foreign`]. Not for judging content: the names here are claims.
 
-use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -49,17 +48,7 @@ impl FileStore {
     }
 
     fn read(&self, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Vec<u8>> {
-        let (mut file, length) = beneath::file(&self.opened()?, key)?;
-        let io = |source| SinkError::Io { name: key.into(), action: "read", source };
-        let (start, end) = range.map_or((0, length), |r| (r.start.min(length), r.end.min(length)));
-        let wanted = end.saturating_sub(start);
-        if wanted > limit {
-            return Err(SinkError::TooLarge { name: key.into(), bytes: wanted, limit });
-        }
-        file.seek(SeekFrom::Start(start)).map_err(io)?;
-        let mut bytes = Vec::new();
-        file.take(wanted).read_to_end(&mut bytes).map_err(io)?;
-        Ok(bytes)
+        beneath::read(&self.opened()?, key, range, limit)
     }
 
     /// The objects of the chains whose ids begin so.

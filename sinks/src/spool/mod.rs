@@ -8,7 +8,6 @@
 mod chains;
 
 use std::collections::{HashMap, HashSet};
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -60,7 +59,7 @@ impl SpoolStore {
         if let Some(chain16) = known().get(&session) {
             return Ok(chain16.clone());
         }
-        let chain16 = match read(root, &format!("{SESSIONS}/{session}/{ABOUT}"), None, ABOUT_MAX) {
+        let chain16 = match beneath::read(root, &format!("{SESSIONS}/{session}/{ABOUT}"), None, ABOUT_MAX) {
             Ok(bytes) => match About::parse(&bytes) {
                 Ok(about) => (!about.notice).then(|| about.chain.short()),
                 Err(_) => return Ok(None),
@@ -90,14 +89,14 @@ impl SpoolStore {
         // Its document is not there yet; that it has started is, for a listing.
         if events.clone().all(|(_, word)| word != STARTED) {
             let key = format!("{folder}/{ABOUT}");
-            let about = read(root, &key, None, ABOUT_MAX).ok().and_then(|bytes| About::parse(&bytes).ok());
+            let about = beneath::read(root, &key, None, ABOUT_MAX).ok().and_then(|bytes| About::parse(&bytes).ok());
             let name = about.and_then(|about| about.started()).filter(|name| range.contains_event(name));
             found.extend(name.map(|name| EventPart { name, key, bytes: 0 }));
         }
         for (name, _) in events {
             let key = format!("{folder}/{name}");
             // One that everybody has by now has gone; one that does not parse is none.
-            let Ok(bytes) = read(root, &key, None, EVENT_FILE) else { continue };
+            let Ok(bytes) = beneath::read(root, &key, None, EVENT_FILE) else { continue };
             let Ok((name, document)) = waiting_event(&bytes) else { continue };
             if range.contains_event(&name) {
                 found.push(EventPart { name, key, bytes: document.len() as u64 });
@@ -122,21 +121,6 @@ fn list(root: &OwnedFd, name: &str) -> Result<Vec<Item>> {
 fn regular(items: Vec<Item>) -> impl Iterator<Item = String> {
     let files = items.into_iter().filter(|item| item.kind == FileType::RegularFile);
     files.filter_map(|item| String::from_utf8(item.name).ok())
-}
-
-/// The bytes of a file, or of a range of it, cut at its end as it is now.
-fn read(root: &OwnedFd, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Vec<u8>> {
-    let (mut file, length) = beneath::file(root, key)?;
-    let io = |source| SinkError::Io { name: key.into(), action: "read", source };
-    let (start, end) = range.map_or((0, length), |range| (range.start.min(length), range.end.min(length)));
-    let wanted = end.saturating_sub(start);
-    if wanted > limit {
-        return Err(SinkError::TooLarge { name: key.into(), bytes: wanted, limit });
-    }
-    file.seek(SeekFrom::Start(start)).map_err(io)?;
-    let mut bytes = Vec::new();
-    file.take(wanted).read_to_end(&mut bytes).map_err(io)?;
-    Ok(bytes)
 }
 
 impl Store for SpoolStore {
@@ -182,7 +166,7 @@ impl Store for SpoolStore {
     }
 
     fn read(&self, part: &Part, range: Option<Range<u64>>) -> Result<Vec<u8>> {
-        read(&self.opened()?, &part.key, range, limits::SEGMENT_STORED)
+        beneath::read(&self.opened()?, &part.key, range, limits::SEGMENT_STORED)
     }
 
     fn chains(&self) -> Result<Vec<ChainPart>> {
@@ -195,7 +179,7 @@ impl Store for SpoolStore {
 
     fn read_chain(&self, part: &ChainPart) -> Result<Vec<u8>> {
         let (key, range) = chains::place(&part.key)?;
-        read(&self.opened()?, key, Some(range), limits::CHAIN_OBJECT as u64)
+        beneath::read(&self.opened()?, key, Some(range), limits::CHAIN_OBJECT as u64)
     }
 
     fn events(&self, range: &TimeRange) -> Result<Vec<EventPart>> {
@@ -213,7 +197,7 @@ impl Store for SpoolStore {
         if part.key.ends_with(ABOUT) {
             return Err(gone());
         }
-        let bytes = read(&self.opened()?, &part.key, None, EVENT_FILE)?;
+        let bytes = beneath::read(&self.opened()?, &part.key, None, EVENT_FILE)?;
         waiting_event(&bytes).map(|(_, document)| document.to_vec()).map_err(|_| gone())
     }
 
@@ -232,7 +216,7 @@ impl Store for SpoolStore {
             return Ok(None);
         }
         let key = format!("{SESSIONS}/{}/{number:06}.journal", session.session);
-        match read(&root, &key, None, limits::SEGMENT_STORED) {
+        match beneath::read(&root, &key, None, limits::SEGMENT_STORED) {
             Ok(bytes) => Ok(Some(Growing { number, bytes })),
             Err(SinkError::NotThere { .. }) => Ok(None),
             Err(error) => Err(error),
