@@ -21,7 +21,7 @@ use hansard_schemas::chain::{Chain, Kind};
 use hansard_schemas::keys::Identities;
 use hansard_schemas::names::safe;
 use hansard_schemas::segment::TrailerKind;
-use hansard_schemas::verdict::{Fault, RUNNING_MS, SegmentFact, Summary, Verdict, judge};
+use hansard_schemas::verdict::{Fault, SegmentFact, Summary, Verdict, judge, still_counts};
 use hansard_schemas::{ChainId, Digest, Error, PublicKey, SessionId, Timestamp};
 use hansard_sinks::{Class, SessionRef, SinkError, Store};
 
@@ -35,8 +35,6 @@ use crate::report::{Failure, note};
 use crate::viewing::Viewing;
 use crate::wall;
 
-/// FORMAT.md, section 8: the newest statement that a session runs counts for this long.
-const RUNNING: Duration = Duration::from_millis(RUNNING_MS);
 /// How long a verdict that something may still come to change must stand before it is believed: the end of a session, its
 /// last segments and what the chain says of them arrive one after the other.
 const SETTLES: Duration = Duration::from_secs(60);
@@ -397,7 +395,7 @@ impl Follower {
         let Some(verdict) = self.verdict else { return State::Open };
         let judgement = self.recording.as_ref().map(Recording::judgement);
         let newest = self.objects.iter().filter_map(|object| Some(object.segment.as_ref()?.start)).max();
-        let recent = newest.is_some_and(|time| now.unix_ms().abs_diff(time.unix_ms()) <= millis(RUNNING));
+        let recent = newest.is_some_and(|time| still_counts(time, now));
         // Of a session that fell silent long ago nothing is about to come.
         let settled = !recent || self.stands_since.elapsed() >= SETTLES;
         let ended = |ok: bool| {
@@ -458,7 +456,7 @@ pub fn running(chain: &Chain, now: Timestamp) -> BTreeSet<SessionId> {
             _ => {}
         }
     }
-    open.retain(|_, time| now.unix_ms().abs_diff(time.unix_ms()) <= millis(RUNNING));
+    open.retain(|_, time| still_counts(*time, now));
     open.into_keys().collect()
 }
 
@@ -478,8 +476,4 @@ fn is_closed(chain: &Chain, wanted: SessionId) -> bool {
         Kind::Recovered { session, continues, .. } => *session == wanted && continues.is_none(),
         _ => false,
     })
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::evidence::Evidence;
 use super::line::Line;
 use super::report::{Fault, Judgement, Verdict};
-use super::{RUNNING_MS, SegmentFact, embedded};
+use super::{SegmentFact, embedded, still_counts};
 use crate::chain::Chain;
 use crate::segment::TrailerKind;
 use crate::{SessionId, Timestamp};
@@ -216,8 +216,7 @@ impl Case<'_> {
         };
         let went_on = evidence.recovered.values().filter(|closing| closing.continues.is_some());
         let seen = went_on.map(|closing| closing.entry.time).max().map_or(listed, |time| listed.max(time));
-        // A time that far ahead of the reviewer's clock says as little as one that far behind.
-        (seen.unix_ms().abs_diff(self.now.unix_ms()) <= RUNNING_MS).then_some(seen)
+        still_counts(seen, self.now).then_some(seen)
     }
 
     /// Time of the newest entry that names the session; without a chain, of what comes nearest to one.

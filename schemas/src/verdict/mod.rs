@@ -14,10 +14,16 @@ pub use report::{Fault, Judgement, Verdict};
 use crate::chain::{Chain, Entry};
 use crate::names::SegmentName;
 use crate::segment::{Checked, Header, KeysState, TrailerKind};
-use crate::{Digest, Error, Result, SessionId};
+use crate::{Digest, Error, Result, SessionId, Timestamp};
 
 /// How long the newest statement that a session runs counts (FORMAT.md, section 8): three of the intervals of CHAIN-3.
 pub const RUNNING_MS: u64 = 180_000;
+
+/// Whether a statement of this time, that a session runs, counts now. One that far ahead of the reviewer's clock says as
+/// little as one that far behind.
+pub fn still_counts(time: Timestamp, now: Timestamp) -> bool {
+    time.unix_ms().abs_diff(now.unix_ms()) <= RUNNING_MS
+}
 
 /// One object of a session, as checked.
 #[derive(Debug)]
