@@ -102,7 +102,7 @@ impl Desk {
         if !filter.is_by_name() {
             return Ok(None);
         }
-        let events = self.store.events(&range(filter))?.into_iter().map(|part| part.name);
+        let events = self.store.events(&filter.scope.range())?.into_iter().map(|part| part.name);
         let fits = events.filter_map(|name| {
             let [host, user, kind] = [&name.host, &name.user, &name.kind].map(|part| EventName::plain(part));
             filter.takes(&host, &user, &kind).then_some(())?;
@@ -158,9 +158,4 @@ impl Desk {
         notes.extend(self.viewing.say(recording.evidence(), recording.header(), self.store.address())?);
         Ok(Opened { recording, notes })
     }
-}
-
-/// The stretch of time that a filter asks for.
-pub fn range(filter: &Filter) -> TimeRange {
-    filter.scope.range()
 }

@@ -14,7 +14,7 @@ use super::grep_print::Printer;
 use crate::catalog::Listed;
 use crate::cli::Grep;
 use crate::context::Context;
-use crate::desk::{Desk, range};
+use crate::desk::Desk;
 use crate::parallel;
 use crate::report::{self, Exit, Failure, Outcome, note};
 use crate::search::Pattern;
@@ -47,7 +47,7 @@ pub fn run(context: &Context, args: &Grep) -> Outcome {
         max: if args.sessions { 1 } else { args.max.unwrap_or(u64::MAX) },
         text: !args.count && !args.sessions,
     };
-    let desk = context.desk(&args.store, &args.keys, &range(&args.selection.filter))?;
+    let desk = context.desk(&args.store, &args.keys, &args.selection.filter.scope.range())?;
     let sessions = desk.select(&args.selection)?;
     if sessions.is_empty() {
         return Err(Failure::failed(format!("{}: no session to search", desk.store.address()))

@@ -18,7 +18,6 @@ use super::{Row, command};
 use crate::catalog::{Catalog, Listed};
 use crate::cli::Filter;
 use crate::context::{Context, Seen};
-use crate::desk;
 use crate::evidence::Chains;
 use crate::parallel::{REQUESTS, each};
 use crate::recording::peek;
@@ -45,7 +44,7 @@ pub(super) fn rows(
     let chains = Chains::load(store)?;
     let seen = context.standings(store, &chains)?;
     seen.tell();
-    let range = desk::range(filter);
+    let range = filter.scope.range();
     let mut parts: BTreeMap<SessionRef, Vec<Part>> = BTreeMap::new();
     let catalog = if filter.is_by_name() {
         Catalog::load(store, &chains, &range)?

@@ -17,7 +17,6 @@ use hansard_sinks::{SessionRef, Store, TimeRange};
 use super::Row;
 use crate::cli::Filter;
 use crate::context::Context;
-use crate::desk;
 use crate::report::Outcome;
 
 /// What the names of its events say of a session.
@@ -33,7 +32,7 @@ struct Told {
 
 /// The rows of a stretch of time, ordered by id.
 pub(super) fn rows(context: &Context, store: &dyn Store, filter: &Filter) -> Outcome<Vec<Row>> {
-    let range = desk::range(filter);
+    let range = filter.scope.range();
     let now = context.now().time();
     let mut sessions: BTreeMap<SessionRef, Told> = BTreeMap::new();
     // Neither listing waits for the other.
