@@ -36,6 +36,14 @@ impl Scene {
         scene
     }
 
+    /// A session that has started and was told of, and of whose end nothing is known.
+    fn begun(&mut self) -> Session {
+        let session = self.host.record(&self.host.plan(&self.world, 2));
+        session.save(&self.world);
+        self.tell(self.entry(session.id, "started"), who(session.id, self.host.clock_ms), "started");
+        session
+    }
+
     /// A world with many sessions over ten hosts, whose chains are pinned; gives how many sessions there are.
     pub fn many(count: usize) -> (World, usize) {
         const HOSTS: usize = 10;
@@ -222,25 +230,19 @@ pub const PLANTED: &[(&str, Plant)] = &[
         Some(session)
     }),
     ("silent", |scene| {
-        let session = scene.host.record(&scene.host.plan(&scene.world, 2));
-        session.save(&scene.world);
-        scene.tell(scene.entry(session.id, "started"), who(session.id, scene.host.clock_ms), "started");
+        let session = scene.begun();
         scene.resave();
         Some(session.id)
     }),
     ("interrupted", |scene| {
-        let session = scene.host.record(&scene.host.plan(&scene.world, 2));
-        session.save(&scene.world);
-        scene.tell(scene.entry(session.id, "started"), who(session.id, scene.host.clock_ms), "started");
+        let session = scene.begun();
         scene.host.boot = boot(2);
         scene.host.checkpoint(&[]);
         scene.resave();
         Some(session.id)
     }),
     ("interrupted", |scene| {
-        let session = scene.host.record(&scene.host.plan(&scene.world, 2));
-        session.save(&scene.world);
-        scene.tell(scene.entry(session.id, "started"), who(session.id, scene.host.clock_ms), "started");
+        let session = scene.begun();
         scene.host.checkpoint(&[]);
         scene.resave();
         Some(session.id)
