@@ -64,6 +64,10 @@ impl Store for Kept {
         self.store.parts(session)
     }
 
+    fn parts_of_all(&self, range: &TimeRange) -> Result<Vec<(SessionRef, Vec<Part>)>> {
+        self.store.parts_of_all(range)
+    }
+
     fn read(&self, part: &Part, range: Option<Range<u64>>) -> Result<Vec<u8>> {
         let Some(bytes) = self.whole(part)? else { return self.store.read(part, range) };
         let Some(range) = range else { return Ok(bytes.to_vec()) };
