@@ -2,10 +2,12 @@
 //!
 //! `cargo bench -p hansard-replay --bench searching` records `SEARCHING_SESSIONS` sessions (100) of a MiB each, searches
 //! them with the program itself and prints a table. What the sessions show is made up of what terminals mostly show (see
-//! [`shown`]), of which the shares are told. Not a test: nothing fails.
+//! `daily`), of which the shares are told. Not a test: nothing fails.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, missing_docs, reason = "a measurement")]
 
+#[path = "../tests/suite/daily.rs"]
+mod daily;
 #[path = "../tests/suite/programs.rs"]
 mod programs;
 #[path = "../tests/suite/recorded.rs"]
@@ -13,49 +15,81 @@ mod recorded;
 #[path = "../tests/suite/store.rs"]
 mod store;
 
-use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use daily::{KINDS, Random, session};
+use hansard_schemas::cast::Encoder;
 use hansard_schemas::session::Kind;
-use recorded::{Event, output, record};
+use recorded::record;
 use store::{Host, World};
+use zstd::zstd_safe::CParameter;
 
 /// Bytes of output of a session.
 const SESSION: usize = 1 << 20;
-/// A read of a terminal in bulk.
-const READ: usize = 4 << 10;
 
 fn main() {
     let sessions: usize = std::env::var("SEARCHING_SESSIONS").map_or(100, |n| n.parse().unwrap());
-    println!("| what was shown | pattern | searched | stored | time | processor | MiB a second and processor |");
-    println!("|---|---|---|---|---|---|---|");
+    println!("| what was shown | stored | what is done | time | processor | MiB of it a second and processor |");
+    println!("|---|---|---|---|---|---|");
     for (name, makes) in KINDS {
         let world = World::new();
         let mut host = Host::new("web1");
         let mut random = Random(1);
+        let mut all = Vec::new();
         for _ in 0..sessions {
-            let events = session(&mut random, makes);
+            let events = session(&mut random, makes, SESSION);
+            let (mut lines, mut line) = (Vec::new(), Encoder::new());
+            for (at_ms, code, raw) in &events {
+                line.stream(&mut lines, *code, *at_ms, raw);
+            }
+            all.push(lines);
             record(&world, &mut host, (120, 40), Kind::Interactive, &[events]);
         }
         host.save(&world);
         let stored: u64 = world.files("hseg").iter().map(|path| path.metadata().unwrap().len()).sum();
-        for pattern in [&["-F", "no such thing"][..], &["error.*refused"], &["-i", "permission denied"]] {
-            let (wall, processor) = search(&world, pattern);
-            let shown = (sessions * SESSION) as f64 / f64::from(1 << 20);
+        let shown = (sessions * SESSION) as f64 / f64::from(1 << 20);
+        let row = |what: &str, (wall, processor): (Duration, Duration)| {
             println!(
-                "| {name} | `{}` | {shown} MiB | {} MiB | {} ms | {} ms | {:.0} |",
-                pattern.join(" "),
+                "| {name}, {shown} MiB | {} MiB | {what} | {} ms | {} ms | {:.0} |",
                 stored >> 20,
                 wall.as_millis(),
                 processor.as_millis(),
                 shown / processor.as_secs_f64()
             );
+        };
+        row("zstd alone: its event lines decompressed, no more", decompressed(&all));
+        for pattern in [&["-F", "no such thing"][..], &["error.*refused"], &["-i", "permission denied"]] {
+            row(&format!("`{}`", pattern.join(" ")), search(&world, &[&["--no-cache"], pattern].concat()));
         }
+        row("`unheard-of`, and sieves are kept", search(&world, &["unheard-of"]));
+        for pattern in [&["-F", "no such thing"][..], &["error.*refused"], &["-i", "permission denied"]] {
+            row(&format!("`{}`, after that", pattern.join(" ")), search(&world, pattern));
+        }
+        let kept = world.root.join(".cache/hansard").read_dir().unwrap();
+        let kept: u64 = kept.map(|file| file.unwrap().metadata().unwrap().len()).sum();
+        println!("kept: {} KiB", kept >> 10);
         if std::env::var_os("SEARCHING_KEEP").is_some() {
-            println!("kept: {}", world.root.display());
+            println!("left there: {}", world.root.display());
             std::mem::forget(world);
         }
     }
+}
+
+/// What it takes to undo the recorder's compression, with nothing around it.
+fn decompressed(sessions: &[Vec<u8>]) -> (Duration, Duration) {
+    let mut pack = zstd::bulk::Compressor::new(3).unwrap();
+    for parameter in [CParameter::MinMatch(7), CParameter::HashLog(19), CParameter::ChainLog(15)] {
+        pack.set_parameter(parameter).unwrap();
+    }
+    let packed: Vec<Vec<u8>> = sessions.iter().map(|lines| pack.compress(lines).unwrap()).collect();
+    let mut out = Vec::with_capacity(sessions.iter().map(Vec::len).max().unwrap_or(0));
+    let mut unpack = zstd::bulk::Decompressor::new().unwrap();
+    let (begun, before) = (Instant::now(), own());
+    for frame in &packed {
+        out.clear();
+        unpack.decompress_to_buffer(frame, &mut out).unwrap();
+    }
+    (begun.elapsed(), own() - before)
 }
 
 /// Elapsed time and processor time of a search.
@@ -70,135 +104,17 @@ fn search(world: &World, pattern: &[&str]) -> (Duration, Duration) {
 
 /// Processor time of the processes that were waited for.
 fn children() -> Duration {
+    ticks(13)
+}
+
+/// Processor time of this one.
+fn own() -> Duration {
+    ticks(11)
+}
+
+fn ticks(field: usize) -> Duration {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap();
     let after = text.rsplit_once(") ").unwrap().1;
-    let ticks: u64 = after.split(' ').skip(13).take(2).map(|word| word.parse::<u64>().unwrap()).sum();
+    let ticks: u64 = after.split(' ').skip(field).take(2).map(|word| word.parse::<u64>().unwrap()).sum();
     Duration::from_millis(ticks * 10)
-}
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % n
-    }
-
-    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
-        of[self.below(of.len())]
-    }
-}
-
-type Make = fn(&mut Random, &mut String);
-
-/// What is shown: plain log lines; builds in colour; all of it, between commands that are typed, with full screens.
-const KINDS: &[(&str, &[(usize, Make)])] = &[
-    ("a log, plain", &[(1, log)]),
-    ("a build, in colour", &[(1, build)]),
-    ("a day's work", &[(40, log), (30, build), (20, listing), (6, progress), (4, full_screen)]),
-];
-
-/// A session's events: stretches of a screenful or many, after prompts that are typed.
-fn session(random: &mut Random, makes: &[(usize, Make)]) -> Vec<Event> {
-    let (mut events, mut at_ms, mut size) = (Vec::new(), 0, 0);
-    let all: usize = makes.iter().map(|(share, _)| share).sum();
-    while size < SESSION {
-        let mut prompt = String::from("\x1b[01;32mada@web1\x1b[00m:\x1b[01;34m~/src\x1b[00m$ ");
-        for ch in "journalctl -u ssh\r\n".chars() {
-            prompt.push(ch);
-            at_ms += 120;
-            size += prompt.len();
-            events.push(output(at_ms, &prompt));
-            prompt.clear();
-        }
-        let mut at = random.below(all);
-        let make = makes.iter().find(|(share, _)| {
-            let is = at < *share;
-            at = at.saturating_sub(*share);
-            is
-        });
-        let mut text = String::new();
-        while text.len() < READ << random.below(6) {
-            make.unwrap().1(random, &mut text);
-        }
-        for part in text.as_bytes().chunks(READ) {
-            at_ms += 1;
-            size += part.len();
-            events.push(output(at_ms, part));
-        }
-    }
-    events
-}
-
-const WORDS: &[&str] = &[
-    "connection",
-    "from",
-    "accepted",
-    "publickey",
-    "session",
-    "opened",
-    "for",
-    "user",
-    "root",
-    "by",
-    "closed",
-    "port",
-    "error",
-    "timeout",
-    "reset",
-    "peer",
-    "retry",
-    "request",
-    "response",
-    "status",
-    "started",
-    "service",
-    "unit",
-    "cache",
-];
-
-fn log(random: &mut Random, text: &mut String) {
-    let (second, pid) = (random.below(60), 1000 + random.below(9000));
-    write!(text, "Nov 24 10:{:02}:{second:02} web1 ", random.below(60)).unwrap();
-    write!(text, "{}[{pid}]: ", random.one(&["sshd", "systemd", "kernel", "nginx", "postgres"])).unwrap();
-    for _ in 0..4 + random.below(12) {
-        write!(text, "{} ", random.one(WORDS)).unwrap();
-    }
-    write!(text, "{:x}\r\n", random.below(1 << 30)).unwrap();
-}
-
-fn build(random: &mut Random, text: &mut String) {
-    let name = random.one(&["parser", "scanner", "reader", "writer", "segment", "chain", "index"]);
-    let n = random.below(2000);
-    match random.below(4) {
-        0 => write!(text, "\x1b[1m\x1b[33mwarning\x1b[0m\x1b[1m: unused variable `{name}{n}`\x1b[0m\r\n").unwrap(),
-        1 => write!(text, "  \x1b[1m\x1b[34m--> \x1b[0msrc/{name}.rs:{n}:{}\r\n", n % 80).unwrap(),
-        2 => write!(text, "\x1b[1m\x1b[34m{n:4}\x1b[0m \x1b[1m\x1b[34m|\x1b[0m     let {name} = {n};\r\n").unwrap(),
-        _ => write!(text, "\x1b[1m\x1b[32m   Compiling\x1b[0m {name} v0.{}.{}\r\n", n % 10, n % 7).unwrap(),
-    }
-}
-
-fn listing(random: &mut Random, text: &mut String) {
-    let name = random.one(&["README.md", "Cargo.toml", "src", "notes-ü.txt", "報告.pdf", "a b"]);
-    write!(text, "-rw-r--r--  1 ada  staff  {:>9} Nov {:>2} 10:12 {name}\r\n", random.below(1 << 24), random.below(30))
-        .unwrap();
-}
-
-fn progress(random: &mut Random, text: &mut String) {
-    let name = random.one(&["vendor", "data", "image"]);
-    for percent in 0..100 {
-        write!(text, "\r{name}: {percent:3}% [{:<50}]\x1b[K", "#".repeat(percent / 2)).unwrap();
-    }
-    text.push_str("\r\n");
-}
-
-fn full_screen(random: &mut Random, text: &mut String) {
-    text.push_str("\x1b[?1049h\x1b[22;0;0t\x1b[1;40r\x1b[H\x1b[2J");
-    for row in 1..40 {
-        write!(text, "\x1b[{row};1H\x1b[38;5;130m{row:>4} \x1b[0m").unwrap();
-        let from = text.len();
-        log(random, text);
-        text.truncate((from + 100).min(text.len() - 2));
-    }
-    text.push_str("\x1b[?1049l\x1b[23;0;0t");
 }

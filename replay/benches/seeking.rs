@@ -109,7 +109,7 @@ fn run(mode: &str, root: &str, at_ms: u64) -> (String, u64) {
 fn child(mode: &str, root: &str, at_ms: u64) {
     let context = Context::new(Some(Colour::Never), None, "bench").unwrap();
     let args = StoreArgs { from: Some(format!("file://{root}/.local/share/hansard")) };
-    let cache = Cache::new(context.cache_path().unwrap());
+    let cache = Cache::of_keyframes(context.cache_path().unwrap());
     let begun = Instant::now();
     let desk = context.desk(&args, &KeyArgs::default(), &TimeRange::default()).unwrap();
     let session = desk.find("latest").unwrap().session.clone();

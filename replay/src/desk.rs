@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::Utc;
+use hansard_schemas::cast::CastHeader;
 use hansard_schemas::keys::Identities;
 use hansard_schemas::names::{EventName, safe};
 use hansard_schemas::verdict::Verdict;
@@ -18,7 +19,7 @@ use crate::cli::{Filter, Selection};
 use crate::context::Seen;
 use crate::evidence::{Chains, Evidence, examine};
 use crate::kept::Kept;
-use crate::recording::{self, Recording};
+use crate::recording::{self, Recording, Source};
 use crate::report::{Exit, Failure, Outcome, note};
 use crate::viewing::Viewing;
 
@@ -114,22 +115,42 @@ impl Desk {
     /// Verifies all of a session and opens it; refused when something contradicts it, unless forced. To be called from any
     /// thread.
     pub fn open(&self, listed: &Listed, force: bool) -> Outcome<Opened> {
-        let store: Arc<dyn Store> = Arc::new(Kept::new(Arc::clone(&self.store)));
-        let evidence = examine(&*store, &listed.session, &self.chains, self.now, &mut |_| {})?;
-        self.open_from(store, evidence, force)
+        let kept = Arc::new(Kept::new(Arc::clone(&self.store)));
+        let evidence = examine(&*kept, &listed.session, &self.chains, self.now, &mut |_| {})?;
+        self.open_from(Source::Kept(kept), evidence, force)
     }
 
     /// Opens once more what was opened by [`Desk::open_examined`]: for another thread, and no other viewing.
     pub fn open_again(&self, evidence: Evidence, force: bool) -> Outcome<Recording> {
-        recording::open(Arc::clone(&self.store), evidence, Arc::clone(&self.identities), force)
+        recording::open(self.source(), evidence, Arc::clone(&self.identities), force)
     }
 
     /// Opens what was examined.
     pub fn open_examined(&self, evidence: Evidence, force: bool) -> Outcome<Opened> {
-        self.open_from(Arc::clone(&self.store), evidence, force)
+        self.open_from(self.source(), evidence, force)
     }
 
-    fn open_from(&self, store: Arc<dyn Store>, evidence: Evidence, force: bool) -> Outcome<Opened> {
+    fn source(&self) -> Source {
+        Source::Store(Arc::clone(&self.store))
+    }
+
+    /// What has to be said of a session before anything of it is told without opening it: all that opening it would say,
+    /// to the reviewer and to those who are told what is looked at.
+    pub fn admit(&self, evidence: &Evidence, header: &CastHeader) -> Outcome<Vec<String>> {
+        let mut notes = self.judge(evidence, false)?;
+        notes.extend(self.release(evidence, Some(header))?);
+        Ok(notes)
+    }
+
+    fn open_from(&self, source: Source, evidence: Evidence, force: bool) -> Outcome<Opened> {
+        let mut notes = self.judge(&evidence, force)?;
+        let recording = recording::open(source, evidence, Arc::clone(&self.identities), force)?;
+        notes.extend(self.release(recording.evidence(), recording.header())?);
+        Ok(Opened { recording, notes })
+    }
+
+    /// What is thought of a session's host, and what is less than complete. Refuses what is contradicted.
+    fn judge(&self, evidence: &Evidence, force: bool) -> Outcome<Vec<String>> {
         let session = evidence.session.session;
         let mut notes = Vec::new();
         if let Some((chain, standing)) =
@@ -150,12 +171,16 @@ impl Desk {
         if !matches!(evidence.judgement.verdict, Verdict::Complete) {
             notes.push(format!("session {session}: {}", safe(&evidence.judgement.verdict.to_string())));
         }
-        let recording = recording::open(store, evidence, Arc::clone(&self.identities), force)?;
-        if let Some(imported) = recording.header().and_then(|header| header.hansard.claimed.imported()) {
-            notes.push(format!("session {session}: {imported}"));
-        }
-        // Before anything of it is shown, and only of what could be shown.
-        notes.extend(self.viewing.say(recording.evidence(), recording.header(), self.store.address())?);
-        Ok(Opened { recording, notes })
+        Ok(notes)
+    }
+
+    /// Before anything of it is shown, and only of what could be shown.
+    fn release(&self, evidence: &Evidence, header: Option<&CastHeader>) -> Outcome<Vec<String>> {
+        let session = evidence.session.session;
+        let imported = header.and_then(|header| header.hansard.claimed.imported());
+        let mut notes: Vec<String> =
+            imported.map(|imported| format!("session {session}: {imported}")).into_iter().collect();
+        notes.extend(self.viewing.say(evidence, header, self.store.address())?);
+        Ok(notes)
     }
 }

@@ -183,13 +183,15 @@ pub fn examine(
     now: Timestamp,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Evidence, SinkError> {
-    examine_but(store, session, chains, now, &|_| None, progress)
+    examine_parts(store, session, store.parts(session)?, chains, now, &|_| None, progress)
 }
 
-/// The same, without reading the objects of which `known` says what was found when they were checked before.
-pub fn examine_but(
+/// Checks these parts of a session, and does not read those of which `known` says what was found when they were checked
+/// before.
+pub fn examine_parts(
     store: &dyn Store,
     session: &SessionRef,
+    parts: Vec<Part>,
     chains: &Chains,
     now: Timestamp,
     known: &dyn Fn(&Part) -> Option<Fact>,
@@ -198,7 +200,7 @@ pub fn examine_but(
     let mut objects = Vec::new();
     let mut facts = Vec::new();
     let mut recipients = BTreeSet::new();
-    for part in store.parts(session)? {
+    for part in parts {
         let found = match known(&part) {
             Some(fact) => Ok(fact),
             None => check(store, &part, progress)?.map(|checked| fact(&checked)),

@@ -31,6 +31,12 @@ impl Kept {
         Self { store, held: Mutex::default() }
     }
 
+    /// The bytes of a segment that are kept: whoever has read any of it has read these.
+    pub fn held(&self, part: &Part) -> Option<Arc<[u8]>> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.parts.get(&(part.key.clone(), part.version.clone())).cloned()
+    }
+
     /// The bytes of a segment: those that are kept, else as many as the store has, which are kept. `None` when they are too
     /// many.
     fn whole(&self, part: &Part) -> Result<Option<Arc<[u8]>>> {

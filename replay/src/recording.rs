@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use hansard_schemas::cast::{CastHeader, Event, Events, LineReader};
 use hansard_schemas::chain::{Entry, Kind};
-use hansard_schemas::keys::{Identities, KeysLine, SecretCache, SegmentSecret};
-use hansard_schemas::segment::{Checked, Checker, Header, Reader, scan_open, secret};
+use hansard_schemas::keys::{Identities, SecretCache, SegmentSecret};
+use hansard_schemas::segment::{Checked, Checker, Header, Reader, head, secret};
 use hansard_schemas::verdict::Judgement;
 use hansard_schemas::{Digest, Error};
 use hansard_sinks::{Part, SinkError, Store};
 
 use crate::evidence::{Evidence, Segment};
+use crate::kept::Kept;
 use crate::report::Failure;
 
 /// Why a segment could not be given out.
@@ -79,9 +80,26 @@ struct Place {
     segment: Option<Segment>,
 }
 
+/// Where a recording's segments are.
+pub enum Source {
+    /// In a store.
+    Store(Arc<dyn Store>),
+    /// In a store that keeps what was read of it while the session was judged.
+    Kept(Arc<Kept>),
+}
+
+impl Source {
+    fn store(&self) -> &dyn Store {
+        match self {
+            Self::Store(store) => &**store,
+            Self::Kept(kept) => &**kept,
+        }
+    }
+}
+
 /// A recording that can be read.
 pub struct Recording {
-    store: Arc<dyn Store>,
+    source: Source,
     evidence: Evidence,
     identities: Arc<Identities>,
     cache: SecretCache,
@@ -94,14 +112,14 @@ pub struct Recording {
 /// Opens what was examined. Fails when no identity opens the first segment, or when its identity object is not the
 /// one that the chain names. With `force`, what cannot be opened is left out and listed by [`Recording::troubles`].
 pub fn open(
-    store: Arc<dyn Store>,
+    source: Source,
     evidence: Evidence,
     identities: Arc<Identities>,
     force: bool,
 ) -> Result<Recording, Failure> {
     let places = places(&evidence, force);
     let mut recording = Recording {
-        store,
+        source,
         evidence,
         identities,
         cache: SecretCache::default(),
@@ -257,20 +275,32 @@ impl Recording {
         let Some(place) = self.places.get(at) else { return Ok(None) };
         let (number, part) = (place.number, place.part.clone());
         let wrong = |error| Stopped::Recording(RecordingError::Content { segment: number, error });
-        let bytes = self.store.read(&part, None).map_err(|e| Stopped::Recording(e.into()))?;
-        let checked = match check(&bytes) {
-            Ok(checked) => Some(checked),
-            Err(_) if self.force => None,
-            Err(error) => return Err(wrong(error)),
-        };
-        // Between judging and reading someone may have exchanged it.
         let judged = place.segment.as_ref().map(|segment| segment.digest);
-        if !self.force && judged != checked.as_ref().map(|checked| checked.digest) {
-            return Err(wrong(Error::Altered("it changed while it was being read".into())));
-        }
+        let held = match &self.source {
+            Source::Kept(kept) => kept.held(&part).filter(|_| judged.is_some()),
+            Source::Store(_) => None,
+        };
+        let read;
+        let (bytes, checked): (&[u8], _) = match &held {
+            // The bytes that were judged, not others from the same place.
+            Some(bytes) => (bytes, None),
+            None => {
+                read = self.source.store().read(&part, None).map_err(|e| Stopped::Recording(e.into()))?;
+                let checked = match check(&read) {
+                    Ok(checked) => Some(checked),
+                    Err(_) if self.force => None,
+                    Err(error) => return Err(wrong(error)),
+                };
+                // Between judging and reading someone may have exchanged it.
+                if !self.force && judged != checked.as_ref().map(|checked| checked.digest) {
+                    return Err(wrong(Error::Altered("it changed while it was being read".into())));
+                }
+                (&read, checked)
+            }
+        };
         let next_offset = self.places.get(at + 1).filter(|next| next.number == number + 1);
         let next_offset = next_offset.and_then(|next| next.segment.as_ref()).map(|segment| segment.offset_ms);
-        let end = self.decode(&bytes, checked.as_ref(), visitor).map_err(|stopped| match stopped {
+        let end = self.decode(bytes, checked.as_ref(), visitor).map_err(|stopped| match stopped {
             Decoding::Content(error) => wrong(error),
             Decoding::Visitor(error) => Stopped::Visitor(error),
         })?;
@@ -290,7 +320,7 @@ impl Recording {
         checked: Option<&Checked>,
         visitor: &mut Visitor<'_, E>,
     ) -> Result<u64, Decoding<E>> {
-        // Forced, a segment that fails the check is opened as far as it goes: each block is still authenticated.
+        // Checked before; or, forced, one that fails the check, opened as far as it goes: each block is still authenticated.
         let (header, keys) = match checked {
             Some(checked) => {
                 if let Some(fault) = checked.keys_fault() {
@@ -320,7 +350,7 @@ impl Recording {
             return if self.places.is_empty() { Err(Failure::failed("nothing of it can be opened")) } else { Ok(()) };
         };
         let named = self.evidence.judgement.identity;
-        match peek(&*self.store, &place.part, named, &self.identities, &mut self.cache) {
+        match peek(self.source.store(), &place.part, named, &self.identities, &mut self.cache) {
             Ok(header) => self.header = Some(header),
             Err(error) => self.forgive(error)?,
         }
@@ -352,22 +382,6 @@ fn check(bytes: &[u8]) -> Result<Checked, Error> {
     let mut checker = Checker::new();
     checker.push(bytes)?;
     checker.finish()
-}
-
-/// Header and keys of bytes that are not a whole segment.
-fn head(bytes: &[u8]) -> Result<(Header, KeysLine), Error> {
-    let scan = scan_open(bytes);
-    let Some(header) = scan.header else { return Err(Error::Truncated("no whole header line".into())) };
-    if let Some(keys) = scan.keys {
-        return Ok((header, keys));
-    }
-    // The scan gives the keys line only when it is the one that the header names.
-    let mut lines = bytes.splitn(3, |byte| *byte == b'\n').skip(1);
-    match (lines.next(), lines.next()) {
-        (Some(b"{}"), Some(_)) => Err(Error::Erased),
-        (Some(_), Some(_)) => Err(Error::Altered("keys line".into())),
-        _ => Err(Error::Truncated("no whole keys line".into())),
-    }
 }
 
 /// Header and keys of a segment, and the secret that they give; reads its beginning only.

@@ -6,8 +6,13 @@
 
 use regex::{Regex, RegexBuilder};
 
+mod needs;
 pub mod session;
+pub mod sieve;
 pub(crate) mod typed;
+
+use needs::Needs;
+use sieve::Sieve;
 
 /// Size of a compiled pattern, at most: patterns come from the reviewer, and should still not take all memory.
 const SIZE_MAX: usize = 64 << 20;
@@ -19,6 +24,7 @@ pub struct Pattern {
     /// Finds something in a block of lines wherever `line` finds something in one of them. `None` where that is not
     /// sure.
     block: Option<Regex>,
+    needs: Needs,
 }
 
 impl Pattern {
@@ -37,7 +43,12 @@ impl Pattern {
         // What is anchored to the ends of a text, or sets how anchors are read, means another thing in a block.
         let anchored = ["\\A", "\\z", "(?"].iter().any(|part| expression.replace("(?:", "(").contains(part));
         let block = (fixed || !anchored).then(|| build(true).ok()).flatten();
-        Ok(Self { line, block })
+        Ok(Self { line, block, needs: Needs::of(&expression, ignore_case) })
+    }
+
+    /// Whether it may match a line of a recording of which this is the sieve. False is sure.
+    pub fn may_be_in(&self, sieve: &Sieve) -> bool {
+        self.needs.may_be_in(sieve)
     }
 
     /// Calls `found` with the number of each line of a block that matches; stops when it says false. Every line ends

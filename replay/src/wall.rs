@@ -12,7 +12,7 @@ pub fn after(start: Timestamp, elapsed_ms: u64) -> Option<Timestamp> {
 }
 
 /// The wall clock of a session, by its segments: each says when it began, so a clock that was set meanwhile is followed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Wall(Vec<(u64, Timestamp)>);
 
 impl Wall {

@@ -25,7 +25,7 @@ use crate::store::{Said, World, put};
 const PUTS: usize = 8;
 
 /// Puts all of a world's store below a prefix; gives its address.
-fn upload(world: &World, bucket: &Bucket, prefix: &str) -> String {
+pub fn upload(world: &World, bucket: &Bucket, prefix: &str) -> String {
     let (root, next) = (world.store(), AtomicUsize::new(0));
     let files = files_below(&root);
     std::thread::scope(|scope| {
@@ -42,7 +42,7 @@ fn upload(world: &World, bucket: &Bucket, prefix: &str) -> String {
 }
 
 /// A call that reads from a place, by somebody who may only read.
-fn run(world: &World, from: &str, args: &[&str]) -> Said {
+pub fn run(world: &World, from: &str, args: &[&str]) -> Said {
     Said::of(&world.command(args).args(["--from", from]).envs(Identity::Reader.environment()).output().unwrap())
 }
 
@@ -53,7 +53,7 @@ fn found(said: &Said) -> Vec<(String, String, String, String)> {
     findings(said).iter().map(of).collect()
 }
 
-fn address(folder: &Path) -> String {
+pub fn address(folder: &Path) -> String {
     format!("file://{}", folder.display())
 }
 

@@ -9,6 +9,8 @@
 
 mod audited;
 mod bad_input;
+#[path = "../../replay/tests/suite/daily.rs"]
+mod daily;
 mod events;
 mod everywhere;
 mod forwarding;
@@ -17,9 +19,13 @@ mod lagging;
 mod loss_window;
 mod names;
 mod outages;
+#[path = "../../replay/tests/suite/recorded.rs"]
+#[allow(dead_code, reason = "what another suite needs of it")]
+mod recorded;
 #[path = "../../replay/tests/suite/scene.rs"]
 #[allow(dead_code, reason = "what another suite needs of it")]
 mod scene;
+mod searched;
 mod servers;
 mod shipped;
 mod sick_store;

@@ -10,6 +10,9 @@ What is searched is what the screen showed: without control sequences, wrapped l
 last written to. What was overwritten before it scrolled away, as the first states of a progress
 bar, is not found.
 
+A session that was searched before is not read again where it cannot have what is looked for; how
+many there were is said at the end.
+
 Exit status: 0 found, 1 nothing found; and as elsewhere when a session could not be searched, which
 does not keep the others from being searched.
 
@@ -57,6 +60,9 @@ pub struct Grep {
     /// Go on to the next session after so many matching lines
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max: Option<u64>,
+    /// Keep nothing of what was gone through for the next search, sealed, under ~/.cache/hansard, and use nothing
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false", hide_possible_values = true)]
+    pub no_cache: Option<bool>,
     /// Search even what verification refuses, as far as it opens
     #[arg(long)]
     pub force: bool,

@@ -3,6 +3,7 @@
 //! Sessions are searched in parallel, and told in the order of their ids, each when all before it have been told. One
 //! that cannot be searched is said on standard error and makes the exit status that of its failure; it keeps no other
 //! from being searched. In memory are the matches of the sessions that wait to be told, of which there are not many.
+//! Those that an earlier search went through are left out where its sieve says that nothing can match (`cache`).
 
 use std::collections::BTreeSet;
 use std::io::{self, BufWriter};
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::grep_print::Printer;
+use crate::cache::{Cache, searched};
 use crate::catalog::Listed;
 use crate::cli::Grep;
 use crate::context::Context;
@@ -28,6 +30,8 @@ pub(super) struct Searched {
     pub who: Option<(String, String)>,
     pub wall: Wall,
     pub notes: Vec<String>,
+    /// Whether it was left out, by what an earlier search found out.
+    pub left_out: bool,
 }
 
 /// Searches sessions.
@@ -39,6 +43,8 @@ pub fn run(context: &Context, args: &Grep) -> Outcome {
         Failure::usage(format!("`{}` is not a pattern: {why}", args.pattern))
             .hint("with -F it is looked for as it stands")
     })?;
+    let no_cache = args.no_cache.or(defaults.no_cache).unwrap_or(false) || args.force || args.input;
+    let cache = context.cache_path().filter(|_| !no_cache).map(Cache::of_searches);
     let wanted = Wanted {
         pattern,
         input: args.input,
@@ -46,6 +52,7 @@ pub fn run(context: &Context, args: &Grep) -> Outcome {
         after: args.after_context.unwrap_or(around),
         max: if args.sessions { 1 } else { args.max.unwrap_or(u64::MAX) },
         text: !args.count && !args.sessions,
+        sieve: cache.is_some(),
     };
     let desk = context.desk(&args.store, &args.keys, &args.selection.filter.scope.range())?;
     let sessions = desk.select(&args.selection)?;
@@ -61,38 +68,61 @@ pub fn run(context: &Context, args: &Grep) -> Outcome {
         found: false,
         gaps: 0,
         without_input: 0,
+        left_out: 0,
     };
     let bar = bar(sessions.len());
     let bytes = AtomicU64::new(0);
-    let work = |session: &&Listed| one(&desk, session, &wanted, args.force, (&bar, &bytes));
+    let search = Searching { desk: &desk, wanted: &wanted, force: args.force, cache: cache.as_ref() };
+    let progress = |more| {
+        let all = bytes.fetch_add(more, Ordering::Relaxed) + more;
+        if !bar.is_hidden() {
+            bar.set_message(HumanBytes(all).to_string());
+        }
+    };
+    let work = |session: &&Listed| search.one(session, &progress);
     let mut told = sessions.iter();
     parallel::stream(&sessions, parallel::processors(), work, |searched| {
         bar.inc(1);
         told.next().map_or(Ok(()), |session| bar.suspend(|| teller.tell(session, searched)))
     })?;
     bar.finish_and_clear();
+    cache.iter().for_each(Cache::sweep);
     teller.finish(sessions.len(), args.input)
 }
 
-fn one(
-    desk: &Desk,
-    session: &Listed,
-    wanted: &Wanted,
+/// How sessions are searched.
+struct Searching<'a> {
+    desk: &'a Desk,
+    wanted: &'a Wanted,
     force: bool,
-    (bar, searched): (&ProgressBar, &AtomicU64),
-) -> Outcome<Searched> {
-    let opened = desk.open(session, force)?;
-    let (mut recording, mut notes) = (opened.recording, opened.notes);
-    let found = search(&mut recording, wanted, &|bytes| {
-        let all = searched.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if !bar.is_hidden() {
-            bar.set_message(HumanBytes(all).to_string());
+    cache: Option<&'a Cache>,
+}
+
+impl Searching<'_> {
+    fn one(&self, session: &Listed, progress: &dyn Fn(u64)) -> Outcome<Searched> {
+        let known = self.cache.and_then(|cache| searched::find(self.desk, &session.session, cache));
+        let opened = match known {
+            Some(known) if !self.wanted.pattern.may_be_in(&known.sieve) => {
+                let notes = self.desk.admit(&known.evidence, &known.header)?;
+                progress(known.bytes);
+                let found = Found { gaps: known.gaps, bytes: known.bytes, ..Found::default() };
+                return Ok(Searched { found, who: None, wall: Wall::default(), notes, left_out: true });
+            }
+            // What was checked before is checked as it is read.
+            Some(known) => self.desk.open_examined(known.evidence, self.force)?,
+            None => self.desk.open(session, self.force)?,
+        };
+        let (mut recording, mut notes) = (opened.recording, opened.notes);
+        let found = search(&mut recording, self.wanted, progress)?;
+        if let (Some(cache), Some(sieve)) = (self.cache, &found.sieve) {
+            // That nothing could be kept costs time at the next search, and nothing else.
+            let _ = searched::keep(cache, self.desk, &recording, sieve, (found.gaps, found.bytes));
         }
-    })?;
-    let id = session.session.session;
-    notes.extend(recording.troubles().iter().map(|trouble| format!("session {id}: {trouble}")));
-    let who = recording.header().map(|header| (header.hansard.host.clone(), header.hansard.kernel.user_or_uid()));
-    Ok(Searched { found, who, wall: Wall::of(&recording), notes })
+        let id = session.session.session;
+        notes.extend(recording.troubles().iter().map(|trouble| format!("session {id}: {trouble}")));
+        let who = recording.header().map(|header| (header.hansard.host.clone(), header.hansard.kernel.user_or_uid()));
+        Ok(Searched { found, who, wall: Wall::of(&recording), notes, left_out: false })
+    }
 }
 
 /// Tells what was found, and keeps what has to be said at the end.
@@ -104,6 +134,7 @@ struct Teller<'a> {
     found: bool,
     gaps: u64,
     without_input: u64,
+    left_out: u64,
 }
 
 impl Teller<'_> {
@@ -116,6 +147,7 @@ impl Teller<'_> {
                         note(text);
                     }
                 }
+                self.left_out += u64::from(searched.left_out);
                 self.found |= searched.found.count > 0;
                 self.gaps += u64::from(searched.found.gaps > 0);
                 self.without_input += u64::from(!searched.found.has_input);
@@ -138,6 +170,12 @@ impl Teller<'_> {
         let of = |n: u64| if n == 1 { "1 session".to_owned() } else { format!("{n} sessions") };
         if self.gaps > 0 {
             note(&format!("{}: the recording says that something is missing, which cannot be found", of(self.gaps)));
+        }
+        if self.left_out > 0 {
+            note(&format!(
+                "{} of {sessions}: known from an earlier search, and not read again; --no-cache reads all",
+                of(self.left_out)
+            ));
         }
         if input && self.without_input > 0 {
             note(&format!("{} of {sessions}: nothing that was typed was recorded", of(self.without_input)));

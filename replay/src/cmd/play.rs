@@ -23,7 +23,7 @@ pub fn run(context: &Context, args: &Play) -> Outcome {
     // What is wrong with a recording is looked at anew each time that it is forced.
     let defaults = &context.defaults().play;
     let no_cache = args.no_cache.or(defaults.no_cache).unwrap_or(false);
-    let cache = context.cache_path().filter(|_| !no_cache && !args.force).map(Cache::new);
+    let cache = context.cache_path().filter(|_| !no_cache && !args.force).map(Cache::of_keyframes);
     let Start { evidence, known, unread } = warm::start(&desk, &session, cache.as_ref())?;
     let recording = desk.open_examined(evidence.clone(), args.force)?.tell();
     let (size, feed) = shape(&recording);

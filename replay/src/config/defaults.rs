@@ -13,7 +13,7 @@ use crate::cli::{self, Colour};
 
 /// The tables, and the keys of each.
 const TABLES: [(&str, &[&str]); 5] = [
-    ("grep", &["context", "ignore_case"]),
+    ("grep", &["context", "ignore_case", "no_cache"]),
     ("ls", &["long"]),
     ("play", &["idle_limit", "no_cache", "quit_at_end", "speed"]),
     ("tail", &["interval", "last", "lines"]),
@@ -44,6 +44,8 @@ pub struct Grep {
     pub context: Option<usize>,
     /// `--ignore-case`.
     pub ignore_case: Option<bool>,
+    /// `--no-cache`.
+    pub no_cache: Option<bool>,
 }
 
 /// Of `ls`.
@@ -104,6 +106,7 @@ impl Defaults {
             grep: Grep {
                 context: get(config, "grep", "context", count)?,
                 ignore_case: get(config, "grep", "ignore_case", yes_or_no)?,
+                no_cache: get(config, "grep", "no_cache", yes_or_no)?,
             },
             ls: Ls { long: get(config, "ls", "long", yes_or_no)? },
             play: Play {
@@ -171,9 +174,10 @@ mod tests {
     fn each_key_is_read_as_its_option_is() {
         let text = "color = \"never\"\n[play]\nspeed = 2\nidle_limit = \"1:30\"\nquit_at_end = true\nno_cache = false\n\
             [ls]\nlong = true\n[tail]\ninterval = 0.5\nlast = 50\nlines = true\n[verify]\nstrict = true\n\
-            [grep]\ncontext = 3\nignore_case = true\n";
+            [grep]\ncontext = 3\nignore_case = true\nno_cache = true\n";
         let defaults = Config::parse(text).unwrap().defaults;
         assert_eq!(defaults.color, Some(Colour::Never));
+        assert_eq!(defaults.grep.no_cache, Some(true));
         assert_eq!((defaults.play.speed, defaults.play.idle_limit), (Some(2.0), Some(Duration::from_secs(90))));
         assert_eq!((defaults.play.quit_at_end, defaults.play.no_cache), (Some(true), Some(false)));
         assert_eq!((defaults.ls.long, defaults.verify.strict), (Some(true), Some(true)));

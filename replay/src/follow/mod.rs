@@ -30,7 +30,7 @@ pub use self::chains::ChainWatch;
 pub use self::pace::Pace;
 pub use self::shown::{Reader, Shown};
 use crate::evidence::{Chains, Evidence, Object, check_unless, segment};
-use crate::recording::{self, Recording, RecordingError};
+use crate::recording::{self, Recording, RecordingError, Source};
 use crate::report::{Failure, note};
 use crate::viewing::Viewing;
 use crate::wall;
@@ -355,7 +355,8 @@ impl Follower {
         if let Some(recording) = &mut self.recording {
             recording.renew(evidence);
         } else if evidence.segments().next().is_some_and(|(part, _)| part.name.number == 0 || self.store.is_passage()) {
-            let opened = recording::open(Arc::clone(&self.store), evidence, Arc::clone(&self.identities), false);
+            let opened =
+                recording::open(Source::Store(Arc::clone(&self.store)), evidence, Arc::clone(&self.identities), false);
             let opened = opened.map_err(FollowError::Refused)?;
             let told = self.viewing.say(opened.evidence(), opened.header(), self.store.address());
             told.map_err(FollowError::Untold)?.iter().for_each(|text| note(text));

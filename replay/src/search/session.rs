@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use hansard_schemas::cast::{Code, Events, Gap, GapWhat};
 
 use super::Pattern;
+use super::sieve::{Making, Sieve};
 use super::typed::Typed;
 use crate::cmd::play::shape;
 use crate::recording::{Recording, Stopped};
@@ -35,6 +36,8 @@ pub struct Wanted {
     pub max: u64,
     /// Whether the lines are wanted, or only their number.
     pub text: bool,
+    /// Whether a sieve of all that was shown is wanted, for the next search.
+    pub sieve: bool,
 }
 
 /// Where a line stood.
@@ -87,6 +90,8 @@ pub struct Found {
     pub has_input: bool,
     /// Gaps in what was searched.
     pub gaps: u64,
+    /// The sieve of all lines that were shown; `None` when it was not wanted, or not all was gone through.
+    pub sieve: Option<Sieve>,
 }
 
 /// Searches a recording; `progress` is told of bytes searched.
@@ -99,6 +104,7 @@ pub fn search(recording: &mut Recording, wanted: &Wanted, progress: &dyn Fn(u64)
         typed: Typed::default(),
         recent: VecDeque::new(),
         open: Vec::new(),
+        sieve: (wanted.sieve && !wanted.input).then(Making::default),
         found: Found::default(),
     };
     let visited = recording.visit(&mut |_: &[u8], events: &Events| {
@@ -127,6 +133,7 @@ struct Search<'a> {
     recent: VecDeque<String>,
     /// Matches that want more lines after them.
     open: Vec<usize>,
+    sieve: Option<Making>,
     found: Found,
 }
 
@@ -177,6 +184,7 @@ impl Search<'_> {
         let lines = std::mem::replace(&mut self.lines, Lines::empty());
         lines.finish(&mut self.batch);
         self.look();
+        self.found.sieve = self.sieve.map(Making::end);
         self.found
     }
 
@@ -205,6 +213,10 @@ impl Search<'_> {
     /// Searches what has come out, and forgets it.
     fn look(&mut self) {
         let batch = std::mem::take(&mut self.batch);
+        if let Some(sieve) = &mut self.sieve {
+            sieve.add(batch.text.as_bytes());
+            batch.full.iter().for_each(|(text, _)| sieve.add(text.as_bytes()));
+        }
         let line = |number: usize| {
             let start = number.checked_sub(1).and_then(|n| batch.marks.get(n)).map_or(0, |mark| mark.end + 1);
             batch.marks.get(number).and_then(|mark| batch.text.get(start..mark.end))

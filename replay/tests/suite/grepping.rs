@@ -235,4 +235,14 @@ fn it_finds_exactly_what_the_exported_text_has() {
         }
     }
     assert!(all > 1000, "{all}");
+    // All that was asked after the first time was asked with what had been kept of it.
+    for pattern in
+        ["needle", "NEEDLE", "need.e d", "nXedle|bulk, 2", "of bulk, 1needle", "a{9}|d{9}", "e\u{301}", "zzz"]
+    {
+        for args in [&["-c", pattern][..], &["-i", pattern], &["-F", "-C", "1", pattern]] {
+            let grep = |more: &[&str]| world.run(&[&["grep", "--json"], args, more].concat());
+            let (kept, again) = (grep(&[]), grep(&["--no-cache"]));
+            assert_eq!((kept.code, kept.out), (again.code, again.out), "{args:?}");
+        }
+    }
 }

@@ -41,7 +41,7 @@ fn desk(world: &World) -> Desk {
 }
 
 fn cache(world: &World) -> Cache {
-    Cache::new(&world.root.join("cache"))
+    Cache::of_keyframes(&world.root.join("cache"))
 }
 
 fn files(world: &World) -> Vec<PathBuf> {

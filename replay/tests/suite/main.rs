@@ -26,6 +26,7 @@ mod programs;
 mod recorded;
 mod safe_output;
 mod scene;
+mod searched;
 mod store;
 mod tampered;
 mod terminal;

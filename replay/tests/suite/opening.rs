@@ -84,7 +84,8 @@ fn the_events_of_a_recording_are_given_segment_by_segment() {
         let listed = catalog.find("latest", Utc::now()).unwrap();
         let now = time(u64::try_from(Utc::now().timestamp_millis()).unwrap());
         let evidence = examine(&*store, &listed.session, &chains, now, &mut |_| {}).unwrap();
-        recording::open(store, evidence, Identities::parse(&identity).unwrap().into(), force).unwrap()
+        recording::open(recording::Source::Store(store), evidence, Identities::parse(&identity).unwrap().into(), force)
+            .unwrap()
     };
     let mut recording = open(false);
     assert_eq!(recording.segments(), 3);

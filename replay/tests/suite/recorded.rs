@@ -5,7 +5,7 @@ use hansard_schemas::cast::{CastHeader, Code, Encoder};
 use hansard_schemas::chain::Kind;
 use hansard_schemas::keys::{EpochSecret, Recipients};
 use hansard_schemas::seal::SigningKey;
-use hansard_schemas::segment::{HeaderSpec, SegmentWriter};
+use hansard_schemas::segment::{Compression, HeaderSpec, SegmentWriter};
 use hansard_schemas::session::{Footer, Kind as Captured, Stop, StopOutcome, StreamCount, Streams};
 
 use crate::store::{Host, Session, Stored, World, header, time};
@@ -65,7 +65,9 @@ pub fn record_as(
             entry: (number == 0).then(|| String::from_utf8(start.line.clone()).unwrap().trim_end().to_owned()),
         };
         let began_ms = encoder.offset_ms();
-        let (mut writer, mut bytes) = SegmentWriter::new(spec, &secret, &keys, 3).unwrap();
+        // As a recorder compresses.
+        let how = Compression { bulk: true, ..Compression::default() };
+        let (mut writer, mut bytes) = SegmentWriter::new(spec, &secret, &keys, how).unwrap();
         let mut lines = Vec::new();
         match number {
             0 => lines.extend_from_slice(&line),

@@ -23,7 +23,7 @@ pub use frame::Compression;
 pub use header::{Header, HeaderSpec};
 pub use reader::{Block, Reader};
 pub use recording::{Part, check_recording};
-pub use scan::{OpenScan, Tail, scan_open};
+pub use scan::{OpenScan, Tail, head, scan_open};
 pub use trailer::Trailer;
 pub use writer::{Closed, SegmentWriter, reseal, reseal_with};
 

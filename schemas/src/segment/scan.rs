@@ -1,10 +1,12 @@
-//! What a crash left of a journal segment (FORMAT.md, section 7): the longest prefix of whole blocks.
+//! What there is of a segment that may not be whole: its beginning, and what a crash left of a journal segment
+//! (FORMAT.md, section 7), the longest prefix of whole blocks.
 
 use sha2::{Digest as _, Sha256};
 
 use super::block::{self, Next};
 use super::header::Header;
 use super::reader::split_line;
+use crate::error::{Error, Result};
 use crate::ids::Digest;
 use crate::keys::KeysLine;
 use crate::limits;
@@ -37,6 +39,21 @@ pub struct OpenScan {
     pub kept: Option<Digest>,
     /// What follows them.
     pub tail: Tail,
+}
+
+/// Header and keys of the bytes that a segment begins with; no more of them is looked at.
+///
+/// Truncated where a line is not whole, erased or altered where the keys are not those that the header names.
+pub fn head(bytes: &[u8]) -> Result<(Header, KeysLine)> {
+    let missing = |what: &str| Error::Truncated(format!("no whole {what} line"));
+    let (line, rest) = split_line(bytes, limits::META_LINE).ok_or_else(|| missing("header"))?;
+    let header = Header::parse(line)?;
+    let (line, _) = split_line(rest, limits::KEYS_LINE).ok_or_else(|| missing("keys"))?;
+    match KeysLine::parse(line) {
+        Ok(keys) if keys.digest() == header.keys => Ok((header, keys)),
+        Ok(keys) if keys.is_erased() => Err(Error::Erased),
+        _ => Err(Error::Altered("keys line".into())),
+    }
 }
 
 /// Looks through the bytes of a journal segment; never fails, because anything can be left after a crash.

@@ -1,0 +1,88 @@
+//! `grep` over a bucket: it finds what it finds in the folder, and what the exported text has, the first time and again.
+//!
+//! `tests/long searched` measures 1,000 sessions of a MiB (`HANSARD_TEST_SEARCHED`, `HANSARD_TEST_SESSION_KIB`).
+
+use std::time::Instant;
+
+use hansard_schemas::session::Kind;
+use hansard_tests::form;
+use hansard_tests::servers::proxy::Proxy;
+use hansard_tests::servers::seaweed::Seaweed;
+use regex::RegexBuilder;
+use serde_json::Value;
+
+use crate::audited::{address, run, upload};
+use crate::daily::{KINDS, Random, session};
+use crate::recorded::record;
+use crate::store::{Host, World};
+
+/// A pattern, and what else is given with it.
+const ASKED: &[&[&str]] = &[
+    &["-F", "no such thing"],
+    &["error timeout.*refused|peer 7"],
+    &["-i", "PERMISSION DENIED"],
+    &["-i", "cache CACHE cache"],
+];
+
+#[test]
+fn a_bucket_is_searched_as_a_folder_is() {
+    let count = form("HANSARD_TEST_SEARCHED", 30);
+    let bytes = usize::try_from(form("HANSARD_TEST_SESSION_KIB", 64)).unwrap() << 10;
+    let (world, mut host, mut random) = (World::new(), Host::new("web1"), Random(7));
+    let mut sessions = Vec::new();
+    for n in 0..count {
+        let (_, makes) = KINDS[usize::try_from(n).unwrap() % KINDS.len()];
+        let events = session(&mut random, makes, bytes);
+        sessions.push(record(&world, &mut host, (120, 40), Kind::Interactive, &[events]).id.to_string());
+    }
+    host.save(&world);
+    let server = Seaweed::shared();
+    let bucket = server.bucket("recordings-searched");
+    let (file, s3) = (address(&world.store()), upload(&world, &bucket, "p"));
+    let timed = |from: &str, args: &[&str]| {
+        let begun = Instant::now();
+        let said = run(&world, from, &[&["grep", "--json"], args].concat());
+        println!("{:>9.3?} {args:?} {}", begun.elapsed(), &from[..4]);
+        assert!(said.code < 2, "{said:?}");
+        said
+    };
+    // The reference: what is exported, searched here.
+    let exported: Vec<String> =
+        sessions.iter().map(|id| run(&world, &file, &["export", id, "--as", "txt"]).out).collect();
+    let expected = |args: &[&str]| {
+        let mut regex = RegexBuilder::new(&regex_of(args));
+        let regex = regex.case_insensitive(args[0] == "-i").build().unwrap();
+        exported.iter().flat_map(|text| text.lines()).filter(|line| regex.is_match(line)).count()
+    };
+    let on_screen = |said: &str| {
+        let documents = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        documents.filter(|one| one["place"] == "screen").count()
+    };
+    let mut all = 0;
+    for args in ASKED {
+        let unkept = timed(&file, &[&["--no-cache"], *args].concat());
+        let there = timed(&s3, &[&["--no-cache"], *args].concat());
+        // Where it was found is said in the command that plays it.
+        assert_eq!(unkept.out.replace(&file, "PLACE"), there.out.replace(&s3, "PLACE"), "{args:?}");
+        assert_eq!(on_screen(&unkept.out), expected(args), "{args:?}");
+        all += expected(args);
+        for from in [&file, &s3, &file, &s3] {
+            assert_eq!(timed(from, args).out.replace(from, "PLACE"), unkept.out.replace(&file, "PLACE"), "{args:?}");
+        }
+    }
+    assert!(all > 0);
+    // What was searched before, and cannot have it, is hardly asked for: who can open it, and no more.
+    let proxy = Proxy::before(server.address());
+    let said = run(&world, &bucket.url_by(&proxy.endpoint(), "p"), &["grep", "-F", "unheard of"]);
+    said.expect(1, &["read again"]);
+    let asked: Vec<String> = proxy.log().into_iter().map(|seen| seen.target).collect();
+    println!("{} requests for {count} sessions that were searched before", asked.len());
+}
+
+/// What the last of the arguments looks for.
+fn regex_of(args: &[&str]) -> String {
+    match args {
+        ["-F", text] => regex::escape(text),
+        _ => (*args.last().unwrap()).to_owned(),
+    }
+}
