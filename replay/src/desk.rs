@@ -12,12 +12,12 @@ use hansard_schemas::keys::Identities;
 use hansard_schemas::names::{EventName, safe};
 use hansard_schemas::verdict::Verdict;
 use hansard_schemas::{SessionId, Timestamp};
-use hansard_sinks::{SinkError, Store, TimeRange};
+use hansard_sinks::{Part, SessionRef, SinkError, Store, TimeRange};
 
 use crate::catalog::{Catalog, Listed};
 use crate::cli::{Filter, Selection};
 use crate::context::Seen;
-use crate::evidence::{Chains, Evidence, examine};
+use crate::evidence::{Chains, Evidence, examine_parts};
 use crate::kept::Kept;
 use crate::recording::{self, Recording, Source};
 use crate::report::{Exit, Failure, Outcome, note};
@@ -33,6 +33,8 @@ pub struct Desk {
     pub seen: Seen,
     /// Its sessions in the stretch of time that was asked for.
     pub catalog: Catalog,
+    /// The objects of sessions, of those that were listed together.
+    parts: BTreeMap<SessionRef, Vec<Part>>,
     identities: Arc<Identities>,
     now: Timestamp,
     viewing: Viewing,
@@ -66,7 +68,20 @@ impl Desk {
         viewing: Viewing,
     ) -> Result<Self, SinkError> {
         let catalog = Catalog::load(&*store, &chains, range)?;
-        Ok(Self { store, chains, seen, catalog, identities: Arc::new(identities), now, viewing })
+        let parts = BTreeMap::new();
+        Ok(Self { store, chains, seen, catalog, parts, identities: Arc::new(identities), now, viewing })
+    }
+
+    /// Lists the objects of all sessions of a stretch of time together, for whoever comes to most of them: then none is
+    /// listed by itself, as it is otherwise when it is opened.
+    pub fn list_parts(&mut self, range: &TimeRange) -> Result<(), SinkError> {
+        self.parts = self.store.parts_of_all(range)?.into_iter().collect();
+        Ok(())
+    }
+
+    /// The objects of a session.
+    pub fn parts(&self, session: &SessionRef) -> Result<Vec<Part>, SinkError> {
+        self.parts.get(session).map_or_else(|| self.store.parts(session), |parts| Ok(parts.clone()))
     }
 
     /// What can be opened with.
@@ -116,7 +131,8 @@ impl Desk {
     /// thread.
     pub fn open(&self, listed: &Listed, force: bool) -> Outcome<Opened> {
         let kept = Arc::new(Kept::new(Arc::clone(&self.store)));
-        let evidence = examine(&*kept, &listed.session, &self.chains, self.now, &mut |_| {})?;
+        let (session, parts) = (&listed.session, self.parts(&listed.session)?);
+        let evidence = examine_parts(&*kept, session, parts, &self.chains, self.now, &|_| None, &mut |_| {})?;
         self.open_from(Source::Kept(kept), evidence, force)
     }
 

@@ -6,6 +6,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// Requests that wait for a network: more at once than there are processors.
 pub const REQUESTS: usize = 16;
 
+/// Fewest threads that wait and compute in turn. Each has some of what it reads in memory.
+const READERS: usize = 8;
+
 /// How far workers go ahead of what was taken, for each of them: results that wait are in memory, but one that takes long
 /// must not leave the other workers without work.
 const AHEAD: usize = 64;
@@ -37,6 +40,11 @@ fn lock<R>(desk: &Mutex<Desk<R>>) -> MutexGuard<'_, Desk<R>> {
 /// As many threads as there are processors, for work that computes.
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// As many as there are processors, and some more: for work that computes on what it waits for.
+pub fn readers() -> usize {
+    processors().max(READERS)
 }
 
 /// Does `work` for each of `items` by at most `threads` threads, and gives each result to `take`, in the order of the items

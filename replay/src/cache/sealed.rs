@@ -21,7 +21,7 @@ use crate::evidence::{Evidence, examine_parts};
 /// done as if nothing had been kept. So also where segments came since, unless they may: then those are read.
 pub fn open(desk: &Desk, session: &SessionRef, cache: &Cache, may_grow: bool) -> Option<(Evidence, Vec<u8>)> {
     let store = &*desk.store;
-    let parts = store.parts(session).ok()?;
+    let parts = desk.parts(session).ok()?;
     let first = parts.first().filter(|part| part.name.number == 0)?;
     let mut secrets = SecretCache::default();
     let known = crate::recording::secret_of(store, first, desk.identities(), &mut secrets).ok()?;

@@ -19,6 +19,13 @@ pub struct Selection {
     pub filter: Filter,
 }
 
+impl Selection {
+    /// Whether it takes all sessions of a stretch of time.
+    pub fn is_all(&self) -> bool {
+        self.ids.is_empty() && !self.filter.is_by_name()
+    }
+}
+
 /// A stretch of time, and hosts.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Scope {

@@ -54,7 +54,11 @@ pub fn run(context: &Context, args: &Grep) -> Outcome {
         text: !args.count && !args.sessions,
         sieve: cache.is_some(),
     };
-    let desk = context.desk(&args.store, &args.keys, &args.selection.filter.scope.range())?;
+    let range = args.selection.filter.scope.range();
+    let mut desk = context.desk(&args.store, &args.keys, &range)?;
+    if args.selection.is_all() {
+        desk.list_parts(&range)?;
+    }
     let sessions = desk.select(&args.selection)?;
     if sessions.is_empty() {
         return Err(Failure::failed(format!("{}: no session to search", desk.store.address()))
@@ -81,7 +85,7 @@ pub fn run(context: &Context, args: &Grep) -> Outcome {
     };
     let work = |session: &&Listed| search.one(session, &progress);
     let mut told = sessions.iter();
-    parallel::stream(&sessions, parallel::processors(), work, |searched| {
+    parallel::stream(&sessions, parallel::readers(), work, |searched| {
         bar.inc(1);
         told.next().map_or(Ok(()), |session| bar.suspend(|| teller.tell(session, searched)))
     })?;
