@@ -52,12 +52,11 @@ pub fn run(context: &Context, args: &Grep) -> Outcome {
         after: args.after_context.unwrap_or(around),
         max: if args.sessions { 1 } else { args.max.unwrap_or(u64::MAX) },
         text: !args.count && !args.sessions,
-        sieve: cache.is_some(),
     };
     let range = args.selection.filter.scope.range();
     let mut desk = context.desk(&args.store, &args.keys, &range)?;
     if args.selection.is_all() {
-        desk.list_parts(&range)?;
+        desk.list_parts(&range);
     }
     let sessions = desk.select(&args.selection)?;
     if sessions.is_empty() {
@@ -105,19 +104,16 @@ struct Searching<'a> {
 impl Searching<'_> {
     fn one(&self, session: &Listed, progress: &dyn Fn(u64)) -> Outcome<Searched> {
         let known = self.cache.and_then(|cache| searched::find(self.desk, &session.session, cache));
-        let opened = match known {
-            Some(known) if !self.wanted.pattern.may_be_in(&known.sieve) => {
-                let notes = self.desk.admit(&known.evidence, &known.header)?;
-                progress(known.bytes);
-                let found = Found { gaps: known.gaps, bytes: known.bytes, ..Found::default() };
-                return Ok(Searched { found, who: None, wall: Wall::default(), notes, left_out: true });
-            }
-            // What was checked before is checked as it is read.
-            Some(known) => self.desk.open_examined(known.evidence, self.force)?,
-            None => self.desk.open(session, self.force)?,
-        };
+        let is_known = known.is_some();
+        if let Some(known) = known.filter(|known| !self.wanted.pattern.may_be_in(&known.sieve)) {
+            let notes = self.desk.admit(&known.evidence, &known.header)?;
+            progress(known.bytes);
+            let found = Found { gaps: known.gaps, bytes: known.bytes, ..Found::default() };
+            return Ok(Searched { found, who: None, wall: Wall::default(), notes, left_out: true });
+        }
+        let opened = self.desk.open(session, self.force)?;
         let (mut recording, mut notes) = (opened.recording, opened.notes);
-        let found = search(&mut recording, self.wanted, progress)?;
+        let found = search(&mut recording, self.wanted, self.cache.is_some() && !is_known, progress)?;
         if let (Some(cache), Some(sieve)) = (self.cache, &found.sieve) {
             // That nothing could be kept costs time at the next search, and nothing else.
             let _ = searched::keep(cache, self.desk, &recording, sieve, (found.gaps, found.bytes));

@@ -36,8 +36,6 @@ pub struct Wanted {
     pub max: u64,
     /// Whether the lines are wanted, or only their number.
     pub text: bool,
-    /// Whether a sieve of all that was shown is wanted, for the next search.
-    pub sieve: bool,
 }
 
 /// Where a line stood.
@@ -94,8 +92,14 @@ pub struct Found {
     pub sieve: Option<Sieve>,
 }
 
-/// Searches a recording; `progress` is told of bytes searched.
-pub fn search(recording: &mut Recording, wanted: &Wanted, progress: &dyn Fn(u64)) -> Result<Found, Failure> {
+/// Searches a recording, and makes a sieve of all that was shown where that is wanted for the next search; `progress` is
+/// told of bytes searched.
+pub fn search(
+    recording: &mut Recording,
+    wanted: &Wanted,
+    sieve: bool,
+    progress: &dyn Fn(u64),
+) -> Result<Found, Failure> {
     let (size, feed) = shape(recording);
     let mut search = Search {
         wanted,
@@ -104,7 +108,7 @@ pub fn search(recording: &mut Recording, wanted: &Wanted, progress: &dyn Fn(u64)
         typed: Typed::default(),
         recent: VecDeque::new(),
         open: Vec::new(),
-        sieve: (wanted.sieve && !wanted.input).then(Making::default),
+        sieve: (sieve && !wanted.input).then(Making::default),
         found: Found::default(),
     };
     let visited = recording.visit(&mut |_: &[u8], events: &Events| {
