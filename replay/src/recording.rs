@@ -156,6 +156,11 @@ impl Recording {
         &self.evidence.judgement
     }
 
+    /// Where its segments are read from: what was kept of them is not asked for again.
+    pub fn store(&self) -> &dyn Store {
+        self.source.store()
+    }
+
     /// All that is known of it without a key.
     pub fn evidence(&self) -> &Evidence {
         &self.evidence

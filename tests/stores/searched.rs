@@ -69,15 +69,23 @@ fn a_bucket_is_searched_as_a_folder_is() {
         }
     }
     assert!(all > 0);
-    // What was searched before, and cannot have it, is hardly asked for: who can open it, and no more.
     let proxy = Proxy::before(server.address());
-    let said = run(&world, &bucket.url_by(&proxy.endpoint(), "p"), &["grep", "-F", "unheard of"]);
-    said.expect(1, &["read again"]);
-    let asked: Vec<String> = proxy.log().into_iter().map(|seen| seen.target).collect();
-    println!("{} requests for {count} sessions that were searched before", asked.len());
-    let of = |part: &str| asked.iter().filter(|target| target.contains(part)).count();
-    assert_eq!(of(".hseg"), sessions.len(), "{asked:#?}");
-    assert!(of("prefix=") < 16 + sessions.len() / 50, "{asked:#?}");
+    let asked_of = |args: &[&str]| -> Vec<String> {
+        let before = proxy.log().len();
+        let said = run(&world, &bucket.url_by(&proxy.endpoint(), "p"), &[&["grep", "-F", "unheard of"], args].concat());
+        assert_eq!(said.code, 1, "{said:?}");
+        proxy.log().into_iter().skip(before).map(|seen| seen.target).collect()
+    };
+    let segments = |asked: &[String]| asked.iter().filter(|target| target.contains(".hseg")).count();
+    // Each once; and where something may be kept of it, its beginning before that, which says under what name.
+    assert_eq!(segments(&asked_of(&["--no-cache"])), sessions.len());
+    std::fs::remove_dir_all(world.root.join(".cache")).unwrap();
+    assert_eq!(segments(&asked_of(&[])), 2 * sessions.len());
+    // What was searched before, and cannot have it, is hardly asked for: who can open it, and no more.
+    let asked = asked_of(&[]);
+    assert_eq!(segments(&asked), sessions.len(), "{asked:#?}");
+    let listings = asked.iter().filter(|target| target.contains("prefix=")).count();
+    assert!(listings < 16 + sessions.len() / 50, "{asked:#?}");
 }
 
 /// What the last of the arguments looks for.

@@ -63,5 +63,5 @@ pub fn keep(cache: &Cache, desk: &Desk, recording: &Recording, sieve: &Sieve, (g
     let document = serde_json::to_vec(&Document { version: VERSION.into(), segments, header, gaps, bytes }).ok()?;
     let length = u32::try_from(document.len()).ok()?.to_le_bytes();
     let mut second = Some([&length, document.as_slice(), &sieve.to_bytes()].concat());
-    sealed::keep(cache, &*desk.store, desk.identities(), evidence, || second.take())
+    sealed::keep(cache, recording.store(), desk.identities(), evidence, || second.take())
 }
