@@ -37,14 +37,9 @@ fn lock<R>(desk: &Mutex<Desk<R>>) -> MutexGuard<'_, Desk<R>> {
     desk.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As many threads as there are processors, for work that computes.
-pub fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// As many as there are processors, and some more: for work that computes on what it waits for.
+/// As many threads as there are processors, or a few more: for work that computes on what it waits for.
 pub fn readers() -> usize {
-    processors().max(READERS)
+    std::thread::available_parallelism().map_or(1, usize::from).max(READERS)
 }
 
 /// Does `work` for each of `items` by at most `threads` threads, and gives each result to `take`, in the order of the items

@@ -10,6 +10,7 @@ use hansard_schemas::verdict::Summary;
 use hansard_sinks::Part;
 use serde::{Deserialize, Serialize};
 
+use super::seal::{join, split};
 use crate::evidence::{Evidence, Fact};
 use crate::index::{Index, Kept, Kind, Landmark, Place, Trail};
 use crate::screen::Keyframe;
@@ -174,14 +175,12 @@ impl Saved {
             landmarks: landmarks.collect(),
         };
         let document = serde_json::to_vec(&document).ok()?;
-        let length = u32::try_from(document.len()).ok()?.to_le_bytes();
-        Some([&length, document.as_slice(), drawn.as_bytes()].concat())
+        join(&document, drawn.as_bytes())
     }
 
     /// From bytes. `None` when anything in it cannot be.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let (length, rest) = bytes.split_first_chunk::<4>()?;
-        let (document, drawn) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+        let (document, drawn) = split(bytes)?;
         let document: Document = serde_json::from_slice(document).ok()?;
         let mut drawn = std::str::from_utf8(drawn).ok()?;
         let mut keyframes = Vec::new();

@@ -72,8 +72,7 @@ impl<'a> Sealed<'a> {
     /// Of the bytes of a file; `None` when it is not one of this kind and version.
     pub fn parse(magic: Magic, bytes: &'a [u8]) -> Option<Self> {
         let (salt, rest) = bytes.strip_prefix(magic)?.split_at_checked(SALT)?;
-        let (length, rest) = rest.split_first_chunk::<LENGTH>()?;
-        let (first, second) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+        let (first, second) = split(rest)?;
         Some(Self { magic, salt, first, second })
     }
 
@@ -99,8 +98,19 @@ pub fn seal(magic: Magic, session: SessionId, first: (&[u8], &Secret), second: (
     let one = first.1.cipher(b"first", &salt).encrypt(&Nonce::default(), one).ok()?;
     let two = Payload { msg: second.0, aad: &bound(magic, session, &salt, Some(first.0)) };
     let two = second.1.cipher(b"second", &salt).encrypt(&Nonce::default(), two).ok()?;
-    let length = u32::try_from(one.len()).ok()?.to_le_bytes();
-    Some([magic, &salt, &length, &one, &two].concat())
+    Some([magic, &salt, &join(&one, &two)?].concat())
+}
+
+/// Two parts as one: the length of the first (u32 LE), and both. `None` where it is too long for that.
+pub fn join(first: &[u8], second: &[u8]) -> Option<Vec<u8>> {
+    let length = u32::try_from(first.len()).ok()?.to_le_bytes();
+    Some([&length, first, second].concat())
+}
+
+/// The two parts again.
+pub fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<LENGTH>()?;
+    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
 }
 
 fn bound(magic: Magic, session: SessionId, salt: &[u8], first: Option<&[u8]>) -> Vec<u8> {

@@ -114,10 +114,8 @@ impl Searching<'_> {
         let opened = self.desk.open(session, self.force)?;
         let (mut recording, mut notes) = (opened.recording, opened.notes);
         let found = search(&mut recording, self.wanted, self.cache.is_some() && !is_known, progress)?;
-        if let (Some(cache), Some(sieve)) = (self.cache, &found.sieve) {
-            // That nothing could be kept costs time at the next search, and nothing else.
-            let _ = searched::keep(cache, self.desk, &recording, sieve, (found.gaps, found.bytes));
-        }
+        // That nothing could be kept costs time at the next search, and nothing else.
+        let _ = self.cache.and_then(|cache| searched::keep(cache, self.desk.identities(), &recording, &found));
         let id = session.session.session;
         notes.extend(recording.troubles().iter().map(|trouble| format!("session {id}: {trouble}")));
         let who = recording.header().map(|header| (header.hansard.host.clone(), header.hansard.kernel.user_or_uid()));

@@ -160,7 +160,7 @@ fn sessions(
         Ok::<_, SinkError>((evidence, header.and_then(|header| header.hansard.claimed.imported())))
     };
     // A store on this machine keeps every processor busy; one that is far keeps them waiting.
-    parallel::stream(&wanted, parallel::processors().max(4), examined, |examined| {
+    parallel::stream(&wanted, parallel::readers(), examined, |examined| {
         let (evidence, imported) = examined?;
         let verified = verified(&evidence, imported);
         bar.suspend(|| reporter.session(&verified))

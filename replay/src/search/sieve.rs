@@ -47,11 +47,10 @@ impl Mesh {
 
     /// Laid over itself as often as leaves it sparse.
     fn folded(mut self) -> Self {
-        let mut set: usize = self.0.iter().map(|word| word.count_ones() as usize).sum();
-        while self.0.len() * WORD > BITS_MIN && set * SPARSE * 2 <= self.0.len() * WORD {
+        let set = |words: &[u64]| words.iter().map(|word| word.count_ones() as usize).sum::<usize>();
+        while self.0.len() * WORD > BITS_MIN && set(&self.0) * SPARSE * 2 <= self.0.len() * WORD {
             let upper = self.0.split_off(self.0.len() / 2);
             self.0.iter_mut().zip(upper).for_each(|(lower, upper)| *lower |= upper);
-            set = self.0.iter().map(|word| word.count_ones() as usize).sum();
         }
         self
     }
@@ -81,10 +80,10 @@ impl Sieve {
     pub fn parse(mut bytes: &[u8]) -> Option<Self> {
         let mut meshes = Vec::new();
         while let Some((log, rest)) = bytes.split_first() {
-            let words = (u32::from(*log) < BITS_LOG - WORD.ilog2() + 1).then(|| 1 << log)?;
-            let (words, rest) = rest.as_chunks::<8>().0.split_at_checked(words).map(|(words, _)| (words, rest))?;
-            meshes.push(Mesh(words.iter().map(|word| u64::from_le_bytes(*word)).collect()));
-            bytes = rest.get(words.len() * 8..)?;
+            let length = (u32::from(*log) <= WORDS.ilog2()).then(|| size_of::<u64>() << log)?;
+            let (words, left) = rest.split_at_checked(length)?;
+            meshes.push(Mesh(words.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect()));
+            bytes = left;
         }
         Some(Self(meshes))
     }
